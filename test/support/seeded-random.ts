@@ -1,0 +1,1 @@
+export { seededRandom } from '../../src/lab/seeded-random.js';
