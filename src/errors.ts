@@ -1,0 +1,171 @@
+/**
+ * Every error that ProxyWhirl throws, with its stable code. `docs/errors.md` lists the same table and a test
+ * holds the two together. Messages and data never contain a password, a user name or a raw session id.
+ */
+
+/** The stable codes; renaming one is a breaking change. */
+export type ErrorCode =
+  | 'PW_OPTIONS_INVALID'
+  | 'PW_PROXY_INVALID'
+  | 'PW_LIST_INVALID'
+  | 'PW_POOL_EMPTY'
+  | 'PW_NO_CANDIDATE'
+  | 'PW_STRATEGY_UNKNOWN'
+  | 'PW_STRATEGY_INVALID'
+  | 'PW_STRATEGY_METADATA'
+  | 'PW_SESSION_INVALID'
+  | 'PW_SESSION_NOT_FOUND'
+  | 'PW_SNAPSHOT_INVALID'
+  | 'PW_CLOSED'
+  | 'PW_LAB_UNAVAILABLE';
+
+/** Stable code -> HTTP status (used by the REST API) and what it means. */
+export const errorCodes: Readonly<Record<ErrorCode, { readonly status: number; readonly meaning: string }>> =
+  {
+    PW_OPTIONS_INVALID: { status: 400, meaning: 'An option is unknown or breaks its rule.' },
+    PW_PROXY_INVALID: { status: 400, meaning: 'A proxy line breaks a rule of the line grammar.' },
+    PW_LIST_INVALID: { status: 400, meaning: 'A proxy list has lines that cannot be read, or none at all.' },
+    PW_POOL_EMPTY: { status: 503, meaning: 'The pool holds no proxy.' },
+    PW_NO_CANDIDATE: {
+      status: 503,
+      meaning: 'The pool holds proxies, but none may be used for this request now.',
+    },
+    PW_STRATEGY_UNKNOWN: { status: 400, meaning: 'No strategy is registered under this name.' },
+    PW_STRATEGY_INVALID: {
+      status: 400,
+      meaning: 'A strategy does not keep the contract of the Strategy interface.',
+    },
+    PW_STRATEGY_METADATA: { status: 409, meaning: 'A strategy needs data that no candidate has.' },
+    PW_SESSION_INVALID: { status: 400, meaning: 'A session id breaks the rule for session ids.' },
+    PW_SESSION_NOT_FOUND: { status: 404, meaning: 'There is no session with this id.' },
+    PW_SNAPSHOT_INVALID: { status: 400, meaning: 'A snapshot has another version or another shape.' },
+    PW_CLOSED: { status: 503, meaning: 'The engine was closed.' },
+    PW_LAB_UNAVAILABLE: { status: 500, meaning: 'The lab cannot do on this machine what was asked of it.' },
+  };
+
+/** Base of all errors: a stable `code`, the `data` to act on, and the `cause` where there is one. */
+export class ProxyWhirlError extends Error {
+  readonly code: ErrorCode;
+  readonly data: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, data: Record<string, unknown> = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+    this.data = Object.freeze({ ...data });
+  }
+
+  /** HTTP status that the REST API answers with. */
+  get status(): number {
+    return errorCodes[this.code].status;
+  }
+}
+
+/** One option that breaks its rule. `path` is dotted (`session.idleTimeoutSeconds`). */
+export interface OptionIssue {
+  readonly path: string;
+  readonly rule: string;
+}
+
+/** An unknown option or a value that breaks its rule; `data.issues` lists all of them. */
+export class OptionsError extends ProxyWhirlError {
+  readonly issues: readonly OptionIssue[];
+
+  constructor(issues: readonly OptionIssue[]) {
+    super('PW_OPTIONS_INVALID', `Invalid options: ${issues.map((i) => `${i.path}: ${i.rule}`).join('; ')}`, {
+      issues,
+    });
+    this.issues = issues;
+  }
+}
+
+/** A line that is no proxy. The text of the line is never repeated: it may hold a credential. */
+export class ProxyParseError extends ProxyWhirlError {
+  /** Rule of the line grammar, `G1` to `G14`. */
+  readonly rule: string;
+  /** Where in the line, counted from 1. */
+  readonly column: number;
+
+  constructor(rule: string, column: number, why: string) {
+    super('PW_PROXY_INVALID', `${why} (rule ${rule}, column ${column})`, { rule, column, why });
+    this.rule = rule;
+    this.column = column;
+  }
+}
+
+/** A line of a list that was not accepted. */
+export interface RejectedLine {
+  /** Counted from 1. */
+  readonly line: number;
+  readonly column?: number;
+  readonly rule: string;
+  readonly message: string;
+}
+
+/** A list in which lines cannot be read; `rejected` names each of them. */
+export class ProxyListError extends ProxyWhirlError {
+  readonly rejected: readonly RejectedLine[];
+
+  constructor(message: string, rejected: readonly RejectedLine[] = []) {
+    super('PW_LIST_INVALID', message, { rejected });
+    this.rejected = rejected;
+  }
+}
+
+/** The pool holds no proxy at all. */
+export class PoolEmptyError extends ProxyWhirlError {
+  constructor() {
+    super('PW_POOL_EMPTY', 'The pool is empty: add a proxy, or look at why its source gave none.');
+  }
+}
+
+/** There are proxies, but each is ruled out; `removedBy` counts them by the reason. */
+export class NoCandidateError extends ProxyWhirlError {
+  readonly removedBy: Readonly<Record<string, number>>;
+  /** When the next proxy may be tried again, in ms from now; null when time alone will not change it. */
+  readonly retryAfterMs: number | null;
+
+  constructor(removedBy: Readonly<Record<string, number>>, retryAfterMs: number | null) {
+    const reasons = Object.entries(removedBy).map(([reason, count]) => `${count} by ${reason}`);
+    const when = retryAfterMs === null ? '' : `; the next is due in ${Math.ceil(retryAfterMs)} ms`;
+    super('PW_NO_CANDIDATE', `No proxy may be used for this request: ${reasons.join(', ')}${when}.`, {
+      removedBy,
+      retryAfterMs,
+    });
+    this.removedBy = removedBy;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** No strategy of this name; `data.known` lists the names that exist. */
+export class StrategyUnknownError extends ProxyWhirlError {
+  constructor(name: string, known: readonly string[]) {
+    // Anything that is no name is not repeated: it may be a misplaced URL with its credentials.
+    const shown = /^[\w.-]{1,64}$/.test(name) ? name : '(no name)';
+    super('PW_STRATEGY_UNKNOWN', `Unknown strategy "${shown}"; known: ${known.join(', ')}.`, {
+      name: shown,
+      known,
+    });
+  }
+}
+
+/** A session id outside `[A-Za-z0-9._~-]{1,128}`. The id is not repeated: it may be a secret of its owner. */
+export class SessionIdError extends ProxyWhirlError {
+  constructor() {
+    super('PW_SESSION_INVALID', 'A session id must match [A-Za-z0-9._~-]{1,128}.');
+  }
+}
+
+/** No such session, or it has expired. */
+export class SessionNotFoundError extends ProxyWhirlError {
+  constructor() {
+    super('PW_SESSION_NOT_FOUND', 'No session with this id; it never was, was closed, or has expired.');
+  }
+}
+
+/** The engine was closed; nothing is acquired from it any more. */
+export class ClosedError extends ProxyWhirlError {
+  constructor() {
+    super('PW_CLOSED', 'ProxyWhirl was closed; create a new one.');
+  }
+}

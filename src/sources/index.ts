@@ -1,0 +1,6 @@
+export {
+  type ParsedProxyList,
+  type ParseProxyListOptions,
+  type ProxyListFormat,
+  parseProxyList,
+} from './formats.js';
