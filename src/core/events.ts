@@ -1,0 +1,108 @@
+/**
+ * Typed events. Payloads hold ids and reasons, never a credential and never a raw session id (a session id can
+ * be the secret of its owner; `session` is its hash).
+ */
+
+/** A proxy was chosen for a request. */
+export interface SelectedEvent {
+  readonly proxyId: string;
+  readonly strategy: string;
+  /** Why this one: the strategy's choice, a session that is bound to it, or a probe of a half-open breaker. */
+  readonly reason: 'strategy' | 'session' | 'probe';
+  readonly host: string | null;
+  readonly session: string | null;
+}
+
+/** A lease ended. `verdict` is the one that was charged: ambiguous evidence may have been corroborated. */
+export interface SettledEvent {
+  readonly proxyId: string;
+  readonly strategy: string;
+  readonly verdict: string;
+  readonly latencyMs: number | null;
+  readonly host: string | null;
+  readonly session: string | null;
+}
+
+/** The breaker of a proxy changed its state. */
+export interface BreakerEvent {
+  readonly proxyId: string;
+  readonly from: string;
+  readonly to: string;
+  /** Until when it stays open, in ms from now; null for other states. */
+  readonly openMs: number | null;
+}
+
+/** A (proxy, host) pair cools down after a ban. */
+export interface CooldownEvent {
+  readonly proxyId: string;
+  readonly host: string;
+  readonly cooldownMs: number;
+}
+
+/** A session was bound to its first proxy, or moved because its proxy cannot serve it any more. */
+export interface SessionEvent {
+  readonly session: string;
+  readonly proxyId: string;
+  readonly previousProxyId: string | null;
+  readonly reason: 'bound' | 'moved';
+}
+
+/** The strategy was swapped. */
+export interface StrategyEvent {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** A proxy joined or left the pool. */
+export interface PoolEvent {
+  readonly proxyId: string;
+  readonly change: 'added' | 'removed';
+}
+
+/** Event name -> payload. */
+export interface RotatorEvents {
+  selected: SelectedEvent;
+  settled: SettledEvent;
+  breaker: BreakerEvent;
+  cooldown: CooldownEvent;
+  session: SessionEvent;
+  strategy: StrategyEvent;
+  pool: PoolEvent;
+  /** A listener threw; the error is handed on instead of breaking the request that caused the event. */
+  'listener-error': { readonly event: string; readonly error: unknown };
+}
+
+type Name = keyof RotatorEvents;
+type Listener<N extends Name> = (payload: RotatorEvents[N]) => void;
+
+/** A synchronous emitter. A listener that throws never breaks the path that emitted. */
+export class Events {
+  readonly #listeners: { [N in Name]?: Set<Listener<N>> } = {};
+
+  /** Subscribes; the function that comes back unsubscribes. */
+  on<N extends Name>(name: N, listener: Listener<N>): () => void {
+    const listeners = this.#of(name) ?? new Set<Listener<N>>();
+    (this.#listeners as Record<N, Set<Listener<N>>>)[name] = listeners;
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }
+
+  /** True when someone listens: lets the hot path skip building a payload. */
+  wants(name: Name): boolean {
+    return (this.#listeners[name]?.size ?? 0) > 0;
+  }
+
+  emit<N extends Name>(name: N, payload: RotatorEvents[N]): void {
+    for (const listener of this.#of(name) ?? []) {
+      try {
+        listener(payload);
+      } catch (error) {
+        if (name !== 'listener-error') this.emit('listener-error', { event: name, error });
+      }
+    }
+  }
+
+  #of<N extends Name>(name: N): Set<Listener<N>> | undefined {
+    return this.#listeners[name] as Set<Listener<N>> | undefined;
+  }
+}

@@ -1,0 +1,103 @@
+import { LRUCache } from 'lru-cache';
+import type { Random } from './clock.js';
+
+/** How bans cool down, and how long evidence about a host counts. */
+export interface HostHealthSettings {
+  /** First cooldown of a (proxy, host) pair in ms; doubles with each ban in a row. */
+  readonly cooldownMs: number;
+  /** Cap of the cooldown in ms, before jitter. */
+  readonly maxCooldownMs: number;
+  /** The cooldown is stretched by a random share of itself up to this. */
+  readonly jitter: number;
+  /** Pairs that are remembered; the least recently banned is forgotten first. */
+  readonly maxPairs: number;
+}
+
+/** How far back a success on a host tells that the host works, in ms. */
+const EVIDENCE_MS = 10_000;
+const MIN_RETRY_AFTER_MS = 1_000;
+const MAX_RETRY_AFTER_MS = 300_000;
+/** Hosts whose last success is remembered; a host costs about 100 bytes. */
+const MAX_HOSTS = 10_000;
+
+interface Cooldown {
+  readonly host: string;
+  readonly until: number;
+  readonly bans: number;
+}
+
+/** What is known of hosts: which proxies each has banned, and whether it answers at all. Bounded in memory. */
+export class HostHealth {
+  readonly #settings: HostHealthSettings;
+  readonly #random: Random;
+  readonly #pairs: LRUCache<string, Cooldown>;
+  /** host -> pairs remembered for it; lets hosts that never banned anybody skip the check. */
+  readonly #pairsPerHost = new Map<string, number>();
+  readonly #lastSuccess = new LRUCache<string, number>({ max: MAX_HOSTS });
+
+  constructor(settings: HostHealthSettings, random: Random) {
+    this.#settings = settings;
+    this.#random = random;
+    this.#pairs = new LRUCache({
+      max: settings.maxPairs,
+      dispose: ({ host }, _key, reason) => {
+        if (reason !== 'set') this.#countPair(host, -1);
+      },
+    });
+  }
+
+  /** Starts (or prolongs) the cooldown of a pair and returns it in ms. Retry-After is clamped to 1..300 s. */
+  ban(host: string, proxyId: string, now: number, retryAfterMs?: number): number {
+    const key = pairKey(host, proxyId);
+    const known = this.#pairs.get(key);
+    const bans = (known?.bans ?? 0) + 1;
+    const { cooldownMs, maxCooldownMs, jitter } = this.#settings;
+    const base =
+      retryAfterMs !== undefined && Number.isFinite(retryAfterMs) && retryAfterMs > 0
+        ? Math.min(Math.max(retryAfterMs, MIN_RETRY_AFTER_MS), MAX_RETRY_AFTER_MS)
+        : Math.min(cooldownMs * 2 ** (bans - 1), maxCooldownMs) * (1 + jitter * this.#random());
+    if (known === undefined) this.#countPair(host, 1);
+    this.#pairs.set(key, { host, until: now + base, bans });
+    return base;
+  }
+
+  /** Whether any proxy may be cooling for this host: false lets a selection skip the check of each pair. */
+  hasBans(host: string): boolean {
+    return this.#pairsPerHost.has(host);
+  }
+
+  isCooling(host: string, proxyId: string, now: number): boolean {
+    const pair = this.#pairs.peek(pairKey(host, proxyId));
+    return pair !== undefined && pair.until > now;
+  }
+
+  /** A success clears the record of the pair and tells that the host works. */
+  success(host: string, proxyId: string, now: number): void {
+    this.#lastSuccess.set(host, now);
+    if (this.hasBans(host)) this.#pairs.delete(pairKey(host, proxyId));
+  }
+
+  /**
+   * Whether the host has answered through somebody lately, so that a proxy through which nothing came cannot put
+   * it on the host. `since` is when the attempt in question started.
+   */
+  answeredSince(host: string, since: number, now: number): boolean {
+    const last = this.#lastSuccess.peek(host);
+    return last !== undefined && last >= evidenceFrom(since, now);
+  }
+
+  #countPair(host: string, change: 1 | -1): void {
+    const count = (this.#pairsPerHost.get(host) ?? 0) + change;
+    if (count === 0) this.#pairsPerHost.delete(host);
+    else this.#pairsPerHost.set(host, count);
+  }
+}
+
+/** From when on a success counts as evidence about an attempt that started at `since`. */
+export function evidenceFrom(since: number, now: number): number {
+  return Math.min(since, now - EVIDENCE_MS);
+}
+
+function pairKey(host: string, proxyId: string): string {
+  return `${host} ${proxyId}`;
+}

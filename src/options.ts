@@ -1,0 +1,180 @@
+import { z } from 'zod';
+import type { Clock, Random } from './core/clock.js';
+import type { Proxy } from './core/proxy.js';
+import { type OptionIssue, OptionsError } from './errors.js';
+import type { StrategySpec } from './strategies/strategy.js';
+
+/** When the breaker of a proxy opens and how it comes back. */
+export interface BreakerOptions {
+  /** Proxy faults in a row that open it. @default 5 */
+  threshold?: number;
+  /** First open time in ms; doubles with each reopening, plus up to half of itself by chance. @default 10000 */
+  openMs?: number;
+  /** Cap of the open time in ms, before chance. @default 300000 */
+  maxOpenMs?: number;
+  /** How long the one probe of a half-open breaker may stay unsettled, in ms. @default 60000 */
+  probeMs?: number;
+}
+
+/** How long a proxy stays away from a host that banned it. */
+export interface BanOptions {
+  /** First cooldown of a (proxy, host) pair in ms; doubles with each ban in a row. @default 30000 */
+  cooldownMs?: number;
+  /** Cap of the cooldown in ms, before chance. @default 900000 */
+  maxCooldownMs?: number;
+  /** Pairs that are remembered; the oldest ban is forgotten first. @default 100000 */
+  maxPairs?: number;
+}
+
+/** Options of `createRotator()`. Unknown keys are an error. */
+export interface RotatorOptions {
+  /** Proxy lines (`http://user:pass@host:port`, `host:port:user:pass`, ...) or parsed proxies. @default [] */
+  proxies?: readonly (string | Proxy)[];
+  /** Who is chosen: a name, a name with settings, or a strategy of your own. @default 'round-robin' */
+  strategy?: StrategySpec;
+  breaker?: BreakerOptions;
+  ban?: BanOptions;
+  /** Weight of the newest latency in the moving average, above 0 and below 1. @default 0.2 */
+  emaAlpha?: number;
+  /** Sliding window of the request counts in seconds, at most 86400. @default 3600 */
+  windowSeconds?: number;
+  /** A session ends after so many idle seconds. @default 1800 */
+  sessionTimeoutSeconds?: number;
+  /** A session ends at this age in seconds; null = never. @default null */
+  sessionMaxAgeSeconds?: number | null;
+  /** Sessions that are kept; beyond, the least recently used ends. @default 100000 */
+  maxSessions?: number;
+  /** Monotonic time in ms. @default performance.now() */
+  clock?: Clock;
+  /** Random numbers in [0, 1). @default Math.random */
+  random?: Random;
+}
+
+/** What happens when no proxy can be chosen. */
+export type OnEmpty = 'fail' | 'wait' | 'direct';
+
+/** Options of `proxywhirl()`. Unknown keys are an error. */
+export interface ProxyWhirlOptions extends RotatorOptions {
+  proxies: readonly (string | Proxy)[];
+  /**
+   * When no proxy can be chosen: `fail` the attempt, `wait` up to `waitMs` for one, or go `direct`, which shows
+   * the machine's own address to the target. @default 'fail'
+   */
+  onEmpty?: OnEmpty;
+  /** Longest wait of `onEmpty: 'wait'` in ms. @default 30000 */
+  waitMs?: number;
+  /**
+   * One browser per proxy in Crawlee's default browser mode, so that the proxy that is named is the one that
+   * carried the request. Switch it off only with `useIncognitoPages`. @default true
+   */
+  browserAffinity?: boolean;
+  /** Attempts per URL that may fail by a proxy's fault without costing one of Crawlee's retries. @default 10 */
+  freeRetries?: number;
+}
+
+type Filled<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
+
+export type ResolvedRotatorOptions = Omit<Filled<RotatorOptions>, 'breaker' | 'ban' | 'clock' | 'random'> & {
+  readonly breaker: Filled<BreakerOptions>;
+  readonly ban: Filled<BanOptions>;
+  readonly clock?: Clock;
+  readonly random?: Random;
+};
+
+export type ResolvedOptions = ResolvedRotatorOptions &
+  Filled<Pick<ProxyWhirlOptions, 'onEmpty' | 'waitMs' | 'browserAffinity' | 'freeRetries'>>;
+
+const milliseconds = z.number().positive();
+const count = z.int().positive();
+
+const strategy = z.union(
+  [
+    z.string().min(1),
+    z.custom<StrategySpec>((value) => typeof (value as { choose?: unknown } | null)?.choose === 'function'),
+    z.looseObject({ name: z.string().min(1) }),
+  ],
+  { error: 'must be a name, an object with a name, or a strategy' },
+);
+
+const rotatorShape = {
+  proxies: z.array(z.unknown()).default([]),
+  strategy: strategy.default('round-robin'),
+  breaker: z
+    .strictObject({
+      threshold: z.number().positive().default(5),
+      openMs: milliseconds.default(10_000),
+      maxOpenMs: milliseconds.default(300_000),
+      probeMs: milliseconds.default(60_000),
+    })
+    .prefault({}),
+  ban: z
+    .strictObject({
+      cooldownMs: milliseconds.default(30_000),
+      maxCooldownMs: milliseconds.default(900_000),
+      maxPairs: count.default(100_000),
+    })
+    .prefault({}),
+  emaAlpha: z.number().gt(0).lt(1).default(0.2),
+  windowSeconds: z.number().positive().max(86_400).default(3600),
+  sessionTimeoutSeconds: z.number().positive().default(1800),
+  sessionMaxAgeSeconds: z.number().positive().nullable().default(null),
+  maxSessions: count.default(100_000),
+  clock: z
+    .custom<Clock>((value) => typeof (value as { now?: unknown } | null)?.now === 'function', {
+      error: 'must be an object with now(): number',
+    })
+    .optional(),
+  random: z
+    .custom<Random>((value) => typeof value === 'function', { error: 'must be a function' })
+    .nullable()
+    .default(null),
+};
+
+const rotatorSchema = z.strictObject(rotatorShape);
+const schema = z.strictObject({
+  ...rotatorShape,
+  proxies: z.array(z.unknown()).min(1, { error: 'must hold at least one proxy' }),
+  onEmpty: z.enum(['fail', 'wait', 'direct']).default('fail'),
+  waitMs: milliseconds.default(30_000),
+  browserAffinity: z.boolean().default(true),
+  freeRetries: z.int().nonnegative().default(10),
+});
+
+/** @throws OptionsError that lists every option that is unknown or breaks its rule */
+export function resolveRotatorOptions(options: RotatorOptions): ResolvedRotatorOptions {
+  return parse(rotatorSchema, options) as ResolvedRotatorOptions;
+}
+
+/** @throws OptionsError that lists every option that is unknown or breaks its rule */
+export function resolveOptions(options: ProxyWhirlOptions): ResolvedOptions {
+  return parse(schema, options) as ResolvedOptions;
+}
+
+/** Dotted names of all options, for the documentation test. */
+export function optionNames(): string[] {
+  return Object.entries(schema.shape).flatMap(([name, field]) => {
+    const inner = field instanceof z.ZodPrefault ? field.unwrap() : field;
+    return inner instanceof z.ZodObject ? Object.keys(inner.shape).map((key) => `${name}.${key}`) : [name];
+  });
+}
+
+/** The issue of a key that is no option. One that is no name either is not repeated: it may be a misplaced URL. */
+export function unknownOption(path: string, key: string): OptionIssue {
+  const name = /^[A-Za-z_$][\w$]{0,63}$/.test(key) ? key : '(a key that is no name)';
+  return { path: path === '' ? name : `${path}.${name}`, rule: 'is no option' };
+}
+
+function parse(shape: z.ZodType, options: unknown): unknown {
+  const result = shape.safeParse(options);
+  if (result.success) return Object.freeze(result.data);
+  throw new OptionsError(result.error.issues.flatMap(describe));
+}
+
+/** Says path and rule and, for a wrong type, the type: never the value, which may be a credential. */
+function describe(issue: z.core.$ZodIssue): OptionIssue[] {
+  const path = issue.path.map(String).join('.');
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => unknownOption(path, key));
+  }
+  return [{ path: path === '' ? 'options' : path, rule: issue.message }];
+}

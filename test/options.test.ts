@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+import { createRotator } from '../src/create-rotator.js';
+import { parseProxy, type RotatorOptions } from '../src/index.js';
+import { optionNames, resolveOptions, resolveRotatorOptions } from '../src/options.js';
+import { constantly, proxyLine, testEngine } from './support/test-engine.js';
+
+const still = constantly(0);
+const url = 'https://a.test/';
+
+/** How long the first proxy is away after `faults` proxy faults; null when it still serves. */
+function openTimes(options: RotatorOptions, rounds: number, faults = 5): number[] {
+  const { rotator, clock } = testEngine(1, { random: still, ...options });
+  return Array.from({ length: rounds }, (_, round) => {
+    for (let i = 0; i < (round === 0 ? faults : 1); i++) rotator.acquire().fail({ verdict: 'proxy' });
+    const breaker = rotator.pool.list()[0]?.breaker;
+    if (breaker?.state !== 'open') return 0;
+    const ms = breaker.until - clock.now();
+    clock.advance(ms);
+    return ms;
+  });
+}
+
+function cooldowns(options: RotatorOptions, bans: number): number[] {
+  const { rotator } = testEngine(1, { random: still, ...options });
+  const seen: number[] = [];
+  rotator.on('cooldown', ({ cooldownMs }) => seen.push(cooldownMs));
+  for (let i = 0; i < bans; i++) rotator.acquire({ url }).settle({ verdict: 'banned' });
+  return seen;
+}
+
+describe('R-30 options of createRotator, each read', () => {
+  it('proxies: lines and parsed proxies; blank lines and comments are neither', () => {
+    const rotator = createRotator({
+      proxies: [proxyLine(0), parseProxy(proxyLine(1)), '', ' # one', '// two'],
+    });
+    expect(rotator.pool.list().map(({ proxy }) => proxy.url)).toEqual([proxyLine(0), proxyLine(1)]);
+    expect(createRotator().pool.size).toBe(0);
+  });
+
+  it('strategy: a name, a name with settings, or an object; round-robin by default', () => {
+    const own = { name: 'own', choose: () => undefined };
+    expect(createRotator().strategy.name).toBe('round-robin');
+    expect(createRotator({ strategy: 'random' }).strategy.name).toBe('random');
+    expect(createRotator({ strategy: { name: 'random' } }).strategy.name).toBe('random');
+    expect(createRotator({ strategy: own }).strategy).toBe(own);
+  });
+
+  it('breaker.threshold: faults in a row that open it, 5 by default', () => {
+    expect([openTimes({}, 1, 4), openTimes({}, 1, 5)]).toEqual([[0], [10_000]]);
+    expect(openTimes({ breaker: { threshold: 2 } }, 1, 2)).toEqual([10_000]);
+  });
+
+  it('breaker.openMs and breaker.maxOpenMs: the first open time and its cap, 10 s and 300 s by default', () => {
+    expect(openTimes({}, 7)).toEqual([10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000]);
+    expect(openTimes({ breaker: { openMs: 100, maxOpenMs: 150 } }, 3)).toEqual([100, 150, 150]);
+  });
+
+  it.each([
+    [{}, 60_000],
+    [{ breaker: { probeMs: 400 } }, 400],
+  ])('breaker.probeMs: how long a probe may stay unsettled, 60 s by default', (options, probeMs) => {
+    const { rotator, clock } = testEngine(1, { random: still, ...options });
+    for (let i = 0; i < 5; i++) rotator.acquire().fail({ verdict: 'proxy' });
+    clock.advance(10_000);
+    rotator.acquire();
+    clock.advance(probeMs - 1);
+    expect(() => rotator.acquire()).toThrow(/due in 1 ms/);
+    clock.advance(1);
+    rotator.acquire();
+  });
+
+  it('ban.cooldownMs and ban.maxCooldownMs: the first cooldown and its cap, 30 s and 900 s by default', () => {
+    expect(cooldowns({}, 6)).toEqual([30_000, 60_000, 120_000, 240_000, 480_000, 900_000]);
+    expect(cooldowns({ ban: { cooldownMs: 100, maxCooldownMs: 150 } }, 2)).toEqual([100, 150]);
+  });
+
+  it('ban.maxPairs: the pairs that are remembered', () => {
+    const picks = (maxPairs: number): Set<string> => {
+      const { rotator } = testEngine(3, { ban: { maxPairs } });
+      for (let i = 0; i < 2; i++) rotator.acquire({ url }).settle({ verdict: 'banned' });
+      return new Set(Array.from({ length: 6 }, () => rotator.acquire({ url }).proxy.id));
+    };
+    expect([picks(1).size, picks(2).size]).toEqual([2, 1]);
+  });
+
+  it.each([
+    [{}, 180],
+    [{ emaAlpha: 0.5 }, 150],
+  ])('emaAlpha: the weight of the newest latency, 0.2 by default', (options, ema) => {
+    const { rotator } = testEngine(1, options);
+    for (const latencyMs of [200, 100]) rotator.acquire().succeed({ latencyMs });
+    expect(rotator.stats().proxies[0]?.emaLatencyMs).toBe(ema);
+  });
+
+  it.each([
+    [{}, 3600],
+    [{ windowSeconds: 120 }, 120],
+  ])('windowSeconds: the length of the window, 3600 by default', (options, seconds) => {
+    const { rotator, clock } = testEngine(1, options);
+    rotator.acquire().succeed();
+    clock.advance((seconds - 1) * 1000);
+    expect(rotator.stats().proxies[0]?.windowCount).toBe(1);
+    clock.advance(61_000);
+    expect(rotator.stats().proxies[0]?.windowCount).toBe(0);
+  });
+
+  it.each([
+    [{}, 1800],
+    [{ sessionTimeoutSeconds: 5 }, 5],
+    [{ sessionMaxAgeSeconds: 7 }, 7],
+  ])('sessionTimeoutSeconds and sessionMaxAgeSeconds: %j ends a session after %s s', (options, seconds) => {
+    const { rotator, clock } = testEngine(1, options);
+    rotator.acquire({ sessionId: 's' });
+    clock.advance(seconds * 1000 - 1);
+    expect(rotator.sessions.find('s')).toBeDefined();
+    clock.advance(1);
+    expect(rotator.sessions.find('s')).toBeUndefined();
+  });
+
+  it('sessionMaxAgeSeconds: ends a busy session too; null = never', () => {
+    const ages = (sessionMaxAgeSeconds: number | null): number => {
+      const { rotator, clock } = testEngine(1, { sessionMaxAgeSeconds });
+      for (let i = 0; i < 5; i++) {
+        rotator.acquire({ sessionId: 's' });
+        clock.advance(1000);
+      }
+      return rotator.sessions.find('s')?.requestCount ?? 0;
+    };
+    expect([ages(null), ages(3)]).toEqual([5, 2]);
+  });
+
+  it('maxSessions: the sessions that are kept', () => {
+    const { rotator } = testEngine(1, { maxSessions: 2 });
+    for (const sessionId of ['a', 'b', 'c']) rotator.acquire({ sessionId });
+    expect([rotator.sessions.size, rotator.sessions.find('a')]).toEqual([2, undefined]);
+  });
+
+  it('clock and random: time and chance of the engine', () => {
+    const rotator = createRotator({
+      proxies: [proxyLine(0), proxyLine(1), proxyLine(2)],
+      strategy: 'random',
+      clock: { now: () => 4711 },
+      random: constantly(0.99),
+    });
+    expect(rotator.acquire()).toMatchObject({ startedAt: 4711, proxy: { url: proxyLine(2) } });
+  });
+});
+
+describe('R-30 what resolves', () => {
+  it('is frozen, and has each option that the documentation lists', () => {
+    const clock = { now: () => 1 };
+    const resolved = resolveOptions({ proxies: [proxyLine(0)], clock, random: still });
+    expect(Object.isFrozen(resolved)).toBe(true);
+    const names = Object.entries(resolved).flatMap(([name, value]) =>
+      name === 'breaker' || name === 'ban'
+        ? Object.keys(value as object).map((key) => `${name}.${key}`)
+        : [name],
+    );
+    expect(optionNames().sort()).toEqual(names.sort());
+  });
+
+  it('takes undefined for an option that is left out', () => {
+    expect(resolveRotatorOptions({ emaAlpha: undefined } as unknown as RotatorOptions).emaAlpha).toBe(0.2);
+  });
+
+  it.each([0.000001, 0.999999])('accepts emaAlpha %s, just within its rule', (emaAlpha) => {
+    expect(resolveRotatorOptions({ emaAlpha }).emaAlpha).toBe(emaAlpha);
+  });
+});
