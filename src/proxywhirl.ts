@@ -1,0 +1,95 @@
+import type { ProxyConfiguration } from '@crawlee/core';
+import type { Rotator } from './core/rotator.js';
+import { createRotator } from './create-rotator.js';
+import { OptionsError } from './errors.js';
+import {
+  CrawleeAdapter,
+  type CrawleeProxyConfiguration,
+  type CrawleeProxyInfo,
+} from './integrations/crawlee.js';
+import type { CrawleeHooks } from './integrations/crawlee-hooks.js';
+import { patientAcquire } from './integrations/patience.js';
+import { type ProxyWhirlOptions, resolveOptions } from './options.js';
+
+/**
+ * Crawlee's `proxyConfiguration`, and the engine behind it. Everything works with nothing but
+ * `{ proxyConfiguration: proxywhirl({...}) }`; `wire()` or `hooks` make outcomes and latencies precise.
+ */
+export interface ProxyWhirl extends ProxyConfiguration {
+  readonly rotator: Rotator;
+  /** Hooks to put into a crawler's options by hand where `wire()` does not fit. */
+  readonly hooks: CrawleeHooks;
+  /** The crawler's options with this proxy configuration and the hooks; your own hooks and handlers stay, in order. */
+  wire<T extends object>(options: T): T;
+  /** Resolves when the pool is ready for its first request. */
+  ready(): Promise<void>;
+  /** Resolves when everything learned so far is where it shall be kept. */
+  flush(): Promise<void>;
+  /** Ends all attempts without a result; nothing is acquired any more. May be called twice. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Makes the engine and its Crawlee adapter.
+ *
+ * @example
+ * new CheerioCrawler({ proxyConfiguration: proxywhirl({ proxies: ['http://user:pass@203.0.113.7:8000'] }) })
+ * @throws OptionsError that names every option, line and rule that is wrong, and never a credential
+ */
+export function proxywhirl(options: ProxyWhirlOptions): ProxyWhirl {
+  const { onEmpty, waitMs, browserAffinity, freeRetries, ...engine } = resolveOptions(options);
+  const rotator = createRotator(engine);
+  // A list of nothing but comments.
+  if (rotator.pool.size === 0)
+    throw new OptionsError([{ path: 'proxies', rule: 'must hold at least one proxy' }]);
+  const closing = new AbortController();
+  const acquire = patientAcquire(rotator, { onEmpty, waitMs, signal: closing.signal });
+  const adapter = new CrawleeAdapter({ rotator, acquire, browserAffinity, freeRetries });
+  const whirl = new Whirl(rotator, adapter, closing);
+  // Crawlee 3 types the option with its class, whose protected members a duck type cannot have; at run time it asks
+  // for two methods and nothing else.
+  return whirl as unknown as ProxyWhirl;
+}
+
+class Whirl implements CrawleeProxyConfiguration {
+  /** Crawlee accepts any certificate through this configuration when true. */
+  isManInTheMiddle = false;
+  readonly rotator: Rotator;
+  readonly hooks: CrawleeHooks;
+  readonly #adapter: CrawleeAdapter;
+  readonly #closing: AbortController;
+
+  constructor(rotator: Rotator, adapter: CrawleeAdapter, closing: AbortController) {
+    this.rotator = rotator;
+    this.hooks = adapter.hooks;
+    this.#adapter = adapter;
+    this.#closing = closing;
+  }
+
+  newProxyInfo(session?: string | number | object, options?: object): Promise<CrawleeProxyInfo | undefined> {
+    return this.#adapter.newProxyInfo(session, options);
+  }
+
+  newUrl(session?: string | number | object, options?: object): Promise<string | undefined> {
+    return this.#adapter.newUrl(session, options);
+  }
+
+  wire<T extends object>(options: T): T {
+    return this.#adapter.wire(options, this);
+  }
+
+  async ready(): Promise<void> {}
+
+  async flush(): Promise<void> {}
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.rotator.close();
+    this.#adapter.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
