@@ -1,16 +1,40 @@
 import { parseProxy } from './core/parse.js';
 import type { Proxy } from './core/proxy.js';
 import { Rotator } from './core/rotator.js';
-import { type OptionIssue, OptionsError, ProxyParseError } from './errors.js';
+import { assertStrategyContract } from './core/strategy-contract.js';
+import { type OptionIssue, OptionsError, ProxyParseError, StrategyContractError } from './errors.js';
 import { type RotatorOptions, resolveRotatorOptions, unknownOption } from './options.js';
+import { type CompositeSettings, composite } from './strategies/composite.js';
+import { geoTargeted } from './strategies/geo-targeted.js';
+import { leastUsed } from './strategies/least-used.js';
+import { performanceBased } from './strategies/performance-based.js';
 import { random } from './strategies/random.js';
-import { type StrategyFactory, StrategyRegistry } from './strategies/registry.js';
+import { StrategyRegistry } from './strategies/registry.js';
 import { roundRobin } from './strategies/round-robin.js';
-import type { Strategy } from './strategies/strategy.js';
+import { sessionPersistence } from './strategies/session.js';
+import type { Strategy, StrategyFactory } from './strategies/strategy.js';
+import { weighted } from './strategies/weighted.js';
 
 export { parseProxy } from './core/parse.js';
-export type { AcquireContext, Rotator } from './core/rotator.js';
+export type { Rotator } from './core/rotator.js';
+export type { AcquireContext } from './core/selection-rules.js';
 export type { RotatorOptions } from './options.js';
+
+/** Read once: the global is a getter, and every request asks for the time. */
+const timer = performance;
+
+/** Strategy names that are known from the start. */
+const BUILT_IN: ReadonlyMap<string, StrategyFactory> = new Map<string, StrategyFactory>([
+  ['round-robin', withoutSettings(roundRobin)],
+  ['random', withoutSettings(random)],
+  ['weighted', (settings) => weighted(settings)],
+  ['least-used', (settings) => leastUsed(settings)],
+  ['performance-based', (settings) => performanceBased(settings)],
+  ['session', (settings, resolve) => sessionPersistence(settings, resolve)],
+  ['geo-targeted', (settings, resolve) => geoTargeted(settings, resolve)],
+  // Checked by composite() itself, as what is written beside any name.
+  ['composite', (settings, resolve) => composite(settings as unknown as CompositeSettings, resolve)],
+]);
 
 /** Stretches open times and cooldowns by up to this share of themselves, so that proxies do not return at once. */
 const JITTER = 0.5;
@@ -23,13 +47,19 @@ export function createRotator(given: RotatorOptions = {}): Rotator {
   const options = resolveRotatorOptions(given);
   const proxies = readProxies(options.proxies);
   const registry = new StrategyRegistry();
-  registry.register('round-robin', withoutSettings(roundRobin));
-  registry.register('random', withoutSettings(random));
+  for (const [name, factory] of BUILT_IN) registry.register(name, factory);
   const rotator = new Rotator({
-    clock: options.clock ?? { now: () => performance.now() },
+    clock: options.clock ?? { now: () => timer.now() },
     random: options.random ?? Math.random,
     strategy: registry.resolve(options.strategy),
-    resolveStrategy: (spec) => registry.resolve(spec),
+    fallback: options.fallback === null ? null : registry.resolve(options.fallback),
+    resolveStrategy: registry.resolve,
+    registerStrategy(name, factory) {
+      if (BUILT_IN.has(name)) throw new StrategyContractError(name, 'is built in: choose another name');
+      assertStrategyContract(name, () => factory({}, registry.resolve));
+      registry.register(name, factory);
+    },
+    limits: { maxResponseTimeMs: options.maxResponseTimeMs, minSuccessRate: options.minSuccessRate },
     stats: { emaAlpha: options.emaAlpha, windowSeconds: options.windowSeconds },
     breaker: { ...options.breaker, jitter: JITTER },
     hosts: { ...options.ban, jitter: JITTER },
@@ -41,15 +71,6 @@ export function createRotator(given: RotatorOptions = {}): Rotator {
   });
   rotator.pool.replace(proxies);
   return rotator;
-}
-
-/** A factory that refuses settings: one that is accepted and never read would be a lie. */
-function withoutSettings(make: () => Strategy): StrategyFactory {
-  return (settings) => {
-    const unknown = Object.keys(settings);
-    if (unknown.length > 0) throw new OptionsError(unknown.map((key) => unknownOption('strategy', key)));
-    return make();
-  };
 }
 
 /** Reads all entries, so that one error names every line that is wrong. Blank and comment lines are neither. */
@@ -82,4 +103,13 @@ function isProxy(value: unknown): value is Proxy {
   const { id, host, port, password } = (value ?? {}) as Partial<Proxy>;
   if (typeof id !== 'string' || typeof host !== 'string' || typeof port !== 'number') return false;
   return password === null || typeof password?.reveal === 'function';
+}
+
+/** A factory that refuses settings: one that is accepted and never read would be a lie. */
+function withoutSettings(make: () => Strategy): StrategyFactory {
+  return (settings) => {
+    const unknown = Object.keys(settings);
+    if (unknown.length > 0) throw new OptionsError(unknown.map((key) => unknownOption('strategy', key)));
+    return make();
+  };
 }

@@ -2,14 +2,19 @@
 // the engine without Crawlee's types is `proxywhirl/core`, the lab is `proxywhirl/lab`.
 export type { Clock, Random } from './core/clock.js';
 export type { RotatorEvents } from './core/events.js';
+export type { ExplainedProxy, Explanation } from './core/explain.js';
 export type { ProxyGeo } from './core/geo.js';
 export type { Lease } from './core/lease.js';
 export type { Outcome, Verdict } from './core/outcome.js';
 export { parseProxy } from './core/parse.js';
+export type { PooledProxy, ProxyPool } from './core/pool.js';
 export { createProxy, type Proxy, type ProxyProtocol, proxyUrl } from './core/proxy.js';
-export type { AcquireContext, ProxyReport, Rotator, RotatorReport, SessionHandle } from './core/rotator.js';
+export type { ProxyReport, RotatorReport } from './core/report.js';
+export type { Rotator, SessionHandle } from './core/rotator.js';
 export { Secret } from './core/secret.js';
+export type { AcquireContext, ExclusionReason } from './core/selection-rules.js';
 export type { Session } from './core/sessions.js';
+export type { Snapshot } from './core/snapshot.js';
 export { createRotator } from './create-rotator.js';
 export {
   ClosedError,
@@ -25,6 +30,9 @@ export {
   type RejectedLine,
   SessionIdError,
   SessionNotFoundError,
+  SnapshotError,
+  StrategyContractError,
+  StrategyMetadataError,
   StrategyUnknownError,
 } from './errors.js';
 export type { CrawleeHooks } from './integrations/crawlee-hooks.js';
@@ -36,13 +44,29 @@ export {
   type ProxyListFormat,
   parseProxyList,
 } from './sources/formats.js';
-export { random } from './strategies/random.js';
-export { roundRobin } from './strategies/round-robin.js';
-export type {
-  Candidate,
-  Candidates,
-  SelectionContext,
-  SelectionEngine,
-  Strategy,
-  StrategySpec,
-} from './strategies/strategy.js';
+export {
+  type Candidate,
+  type Candidates,
+  type CandidateTest,
+  type CompositeFilter,
+  type CompositeSettings,
+  composite,
+  type FilterSpec,
+  type GeoTargetedSettings,
+  geoTargeted,
+  type LeastUsedSettings,
+  leastUsed,
+  type PerformanceBasedSettings,
+  performanceBased,
+  random,
+  roundRobin,
+  type SelectionContext,
+  type SelectionEngine,
+  type SessionPersistenceSettings,
+  type Strategy,
+  type StrategyFactory,
+  type StrategySpec,
+  sessionPersistence,
+  type WeightedSettings,
+  weighted,
+} from './strategies/index.js';

@@ -32,6 +32,12 @@ export interface RotatorOptions {
   proxies?: readonly (string | Proxy)[];
   /** Who is chosen: a name, a name with settings, or a strategy of your own. @default 'round-robin' */
   strategy?: StrategySpec;
+  /** Serves when the strategy lacks data or throws; null = its error is thrown. @default 'round-robin' */
+  fallback?: StrategySpec | null;
+  /** Leaves out proxies whose mean latency is known to be above, in ms; null = none. @default null */
+  maxResponseTimeMs?: number | null;
+  /** Leaves out proxies whose share of successes is known to be below, 0..1; null = none. @default null */
+  minSuccessRate?: number | null;
   breaker?: BreakerOptions;
   ban?: BanOptions;
   /** Weight of the newest latency in the moving average, above 0 and below 1. @default 0.2 */
@@ -87,7 +93,7 @@ export type ResolvedOptions = ResolvedRotatorOptions &
 const milliseconds = z.number().positive();
 const count = z.int().positive();
 
-const strategy = z.union(
+const strategySpec: z.ZodType<StrategySpec> = z.union(
   [
     z.string().min(1),
     z.custom<StrategySpec>((value) => typeof (value as { choose?: unknown } | null)?.choose === 'function'),
@@ -98,7 +104,10 @@ const strategy = z.union(
 
 const rotatorShape = {
   proxies: z.array(z.unknown()).default([]),
-  strategy: strategy.default('round-robin'),
+  strategy: strategySpec.default('round-robin'),
+  fallback: strategySpec.nullable().default('round-robin'),
+  maxResponseTimeMs: milliseconds.nullable().default(null),
+  minSuccessRate: z.number().min(0).max(1).nullable().default(null),
   breaker: z
     .strictObject({
       threshold: z.number().positive().default(5),

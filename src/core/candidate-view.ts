@@ -36,10 +36,12 @@ export class CandidateView<T extends Candidate> implements Candidates {
   }
 
   after(slot: number): T | undefined {
-    if (this.#slots === undefined) return undefined;
+    const slots = this.#slots;
+    if (slots === undefined) return undefined;
+    if (this.#test === undefined) return this.#store.at(slots.after(slot));
     let at = slot;
-    for (let left = this.#slots.size; left > 0; left--) {
-      at = this.#slots.after(at);
+    for (let left = slots.size; left > 0; left--) {
+      at = slots.after(at);
       const candidate = this.#passing(at);
       if (candidate !== undefined) return candidate;
     }
@@ -74,8 +76,10 @@ export class CandidateView<T extends Candidate> implements Candidates {
   inCountry(countryCode: string): Candidates {
     const own = this.#slots;
     const country = this.#store.inCountry(countryCode);
-    // The smaller set is walked, the other one asked.
     if (own === undefined || country === undefined) return new CandidateView(this.#store, undefined);
+    // Who serves in a country serves: there is nothing to test.
+    if (this.whole) return new CandidateView(this.#store, country);
+    // The smaller set is walked, the other one asked.
     if (own.size <= country.size) return this.where(({ slot }) => country.has(slot));
     const test = this.#test;
     const inOwn = (candidate: T): boolean =>

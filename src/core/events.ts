@@ -7,8 +7,8 @@
 export interface SelectedEvent {
   readonly proxyId: string;
   readonly strategy: string;
-  /** Why this one: the strategy's choice, a session that is bound to it, or a probe of a half-open breaker. */
-  readonly reason: 'strategy' | 'session' | 'probe';
+  /** The strategy's choice, a session that is bound to it, a probe of a half-open breaker, or who really carried it. */
+  readonly reason: 'strategy' | 'session' | 'probe' | 'carrier';
   readonly host: string | null;
   readonly session: string | null;
 }
@@ -53,6 +53,20 @@ export interface StrategyEvent {
   readonly to: string;
 }
 
+/** The strategy could not choose, so another one did; or it threw while being told of a change. */
+export interface FallbackEvent {
+  readonly strategy: string;
+  /** Null: there is none, and the next proxy in circular order was taken. */
+  readonly fallback: string | null;
+  readonly error: unknown;
+}
+
+/** Something about settings or data is odd, and the strategy made do. */
+export interface WarningEvent {
+  readonly strategy: string;
+  readonly message: string;
+}
+
 /** A proxy joined or left the pool. */
 export interface PoolEvent {
   readonly proxyId: string;
@@ -67,6 +81,8 @@ export interface RotatorEvents {
   cooldown: CooldownEvent;
   session: SessionEvent;
   strategy: StrategyEvent;
+  fallback: FallbackEvent;
+  warning: WarningEvent;
   pool: PoolEvent;
   /** A listener threw; the error is handed on instead of breaking the request that caused the event. */
   'listener-error': { readonly event: string; readonly error: unknown };

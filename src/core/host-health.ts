@@ -20,6 +20,20 @@ const MAX_RETRY_AFTER_MS = 300_000;
 /** Hosts whose last success is remembered; a host costs about 100 bytes. */
 const MAX_HOSTS = 10_000;
 
+/**
+ * The size of an entry. A cache that is bounded by `max` reserves its memory when it is made, milliseconds and
+ * megabytes for each engine; one that is bounded by the sum of sizes grows with what is in it.
+ */
+const one = (): number => 1;
+
+/** A cooldown as it outlives the process. */
+export interface LearnedCooldown {
+  readonly host: string;
+  readonly proxyId: string;
+  readonly remainingMs: number;
+  readonly bans: number;
+}
+
 interface Cooldown {
   readonly host: string;
   readonly until: number;
@@ -33,13 +47,14 @@ export class HostHealth {
   readonly #pairs: LRUCache<string, Cooldown>;
   /** host -> pairs remembered for it; lets hosts that never banned anybody skip the check. */
   readonly #pairsPerHost = new Map<string, number>();
-  readonly #lastSuccess = new LRUCache<string, number>({ max: MAX_HOSTS });
+  readonly #lastSuccess = new LRUCache<string, number>({ maxSize: MAX_HOSTS, sizeCalculation: one });
 
   constructor(settings: HostHealthSettings, random: Random) {
     this.#settings = settings;
     this.#random = random;
     this.#pairs = new LRUCache({
-      max: settings.maxPairs,
+      maxSize: settings.maxPairs,
+      sizeCalculation: one,
       dispose: ({ host }, _key, reason) => {
         if (reason !== 'set') this.#countPair(host, -1);
       },
@@ -84,6 +99,20 @@ export class HostHealth {
   answeredSince(host: string, since: number, now: number): boolean {
     const last = this.#lastSuccess.peek(host);
     return last !== undefined && last >= evidenceFrom(since, now);
+  }
+
+  /** All pairs that cool down now. */
+  *cooldowns(now: number): IterableIterator<LearnedCooldown> {
+    for (const [key, { host, until, bans }] of this.#pairs.entries()) {
+      if (until > now) yield { host, proxyId: key.slice(host.length + 1), remainingMs: until - now, bans };
+    }
+  }
+
+  /** Takes over a cooldown that was learned earlier. */
+  restore({ host, proxyId, remainingMs, bans }: LearnedCooldown, now: number): void {
+    const key = pairKey(host, proxyId);
+    if (!this.#pairs.has(key)) this.#countPair(host, 1);
+    this.#pairs.set(key, { host, until: now + remainingMs, bans });
   }
 
   #countPair(host: string, change: 1 | -1): void {

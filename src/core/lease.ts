@@ -45,7 +45,12 @@ export class Lease {
 
   /** An answer came from the target. */
   succeed(details: SuccessDetails = {}): Verdict {
-    return this.settle({ ...details, verdict: 'success' });
+    // Copied by hand: `{ ...details, verdict }` alone takes ten times as long as all the rest of a result.
+    const outcome: { -readonly [Key in keyof Outcome]: Outcome[Key] } = { verdict: 'success' };
+    if (details.latencyMs !== undefined) outcome.latencyMs = details.latencyMs;
+    if (details.status !== undefined) outcome.status = details.status;
+    if (details.bytes !== undefined) outcome.bytes = details.bytes;
+    return this.settle(outcome);
   }
 
   /** No answer, or one that does not count. */

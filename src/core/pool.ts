@@ -2,10 +2,11 @@ import type { Candidate, Candidates } from '../strategies/strategy.js';
 import { type CandidateStore, CandidateView } from './candidate-view.js';
 import type { Events } from './events.js';
 import { type BreakerState, closed, mayServe } from './health.js';
+import { MinuteWindows } from './minute-windows.js';
 import { parseProxy } from './parse.js';
 import type { Proxy } from './proxy.js';
 import { Positions, SlotSet } from './slot-set.js';
-import { ProxyStats, type StatsSettings } from './stats.js';
+import { type ProxyFigures, ProxyStats, type StatsSettings } from './stats.js';
 
 /** A proxy in the pool with all that is known of it. Outlives its membership while leases hold it. */
 export class Member implements Candidate {
@@ -15,14 +16,15 @@ export class Member implements Candidate {
   lastSuccessAt: number = Number.NEGATIVE_INFINITY;
   /** True once it left the pool: what its leases still report is ignored. */
   removed = false;
+  drained = false;
 
   readonly proxy: Proxy;
   readonly slot: number;
 
-  constructor(proxy: Proxy, slot: number, settings: StatsSettings) {
+  constructor(proxy: Proxy, slot: number, settings: StatsSettings, windows?: MinuteWindows) {
     this.proxy = proxy;
     this.slot = slot;
-    this.stats = new ProxyStats(settings);
+    this.stats = new ProxyStats(settings, windows);
   }
 
   get id(): string {
@@ -35,13 +37,54 @@ export class Member implements Candidate {
   }
 }
 
+/** A proxy in the pool, as the engine's users see it. */
+export interface PooledProxy {
+  readonly id: string;
+  readonly proxy: Proxy;
+  readonly stats: ProxyFigures;
+  /** State of the breaker. */
+  readonly health: BreakerState['state'];
+  readonly breaker: BreakerState;
+  /** Monotonic ms; -Infinity before the first success. */
+  readonly lastSuccessAt: number;
+  /** True when nothing new goes to it. */
+  readonly drained: boolean;
+}
+
+/** The pool as the engine's users see it. */
+export interface ProxyPool {
+  readonly size: number;
+  get(id: string): PooledProxy | undefined;
+  list(filter?: (member: PooledProxy) => boolean): PooledProxy[];
+  /**
+   * Adds proxies or proxy lines; one that is there already stays with all that is known of it. Nothing is added when
+   * a line cannot be read. A long list goes through `replace`.
+   * @returns those that are new
+   * @throws ProxyParseError
+   */
+  add(...entries: readonly (string | Proxy)[]): PooledProxy[];
+  /** Takes a proxy out: requests in flight finish, and what they report is ignored. False when it was not there. */
+  remove(id: string): boolean;
+  /**
+   * Makes the pool hold exactly these; what is known of the proxies that stay is kept.
+   * @throws ProxyParseError and changes nothing
+   */
+  replace(entries: readonly (string | Proxy)[]): void;
+  /** Sends nothing new to a proxy (or does so again); requests in flight finish. False when it was not there. */
+  drain(id: string, drained?: boolean): boolean;
+  /** Sets the counters of one proxy, or of all, to zero; requests in flight stay counted. */
+  resetStats(id?: string): void;
+}
+
 /** Who may be chosen at all; `false` hides a member from one selection. */
 export type Filter = (member: Member) => boolean;
 
-/** Membership, and the index of those that may serve. Knows nothing of requests. */
-export class Pool {
+/** Membership, and the indexes of those that may serve. Knows nothing of requests. */
+export class Pool implements ProxyPool {
   readonly #settings: StatsSettings;
+  readonly #windows: MinuteWindows;
   readonly #events: Events;
+  readonly #onChange: (member: Member) => void;
   readonly #bySlot: (Member | undefined)[] = [];
   readonly #freeSlots: number[] = [];
   readonly #byId = new Map<string, Member>();
@@ -49,15 +92,15 @@ export class Pool {
   readonly #probing = new SlotSet();
   readonly #countries = new Map<string, SlotSet>();
   readonly #countryPositions = new Positions();
-  readonly #store: CandidateStore<Member> = {
-    serving: this.#serving,
-    at: (slot) => this.#bySlot[slot],
-    inCountry: (countryCode) => this.#countries.get(countryCode),
-  };
+  readonly #store: CandidateStore<Member> = new MemberStore(this.#bySlot, this.#serving, this.#countries);
+  readonly #whole: Candidates = new CandidateView(this.#store, this.#serving);
 
-  constructor(settings: StatsSettings, events: Events) {
+  /** @param onChange told of every member that joined, left, or changed whether it may serve */
+  constructor(settings: StatsSettings, events: Events, onChange: (member: Member) => void = () => {}) {
     this.#settings = settings;
+    this.#windows = new MinuteWindows(settings.windowSeconds);
     this.#events = events;
+    this.#onChange = onChange;
   }
 
   get size(): number {
@@ -72,34 +115,24 @@ export class Pool {
     return [...this.#byId.values()].filter(filter);
   }
 
-  /**
-   * Adds proxies or proxy lines; one that is there already stays with all that is known of it.
-   * Nothing is added when a line cannot be read.
-   * @returns those that are new
-   * @throws ProxyParseError
-   */
   add(...entries: readonly (string | Proxy)[]): Member[] {
     const proxies = entries.map((entry) => (typeof entry === 'string' ? parseProxy(entry) : entry));
     return proxies.flatMap((proxy) => this.#join(proxy) ?? []);
   }
 
-  /** Takes a proxy out: requests in flight finish, and what they report is ignored. False when it was not there. */
   remove(id: string): boolean {
     const member = this.#byId.get(id);
     if (member === undefined) return false;
     member.removed = true;
     this.#byId.delete(id);
-    this.#index(member, false);
+    this.#reindex(member);
     this.#bySlot[member.slot] = undefined;
     this.#freeSlots.push(member.slot);
+    member.stats.forgetWindow();
     this.#events.emit('pool', { proxyId: id, change: 'removed' });
     return true;
   }
 
-  /**
-   * Makes the pool hold exactly these; what is known of the proxies that stay is kept.
-   * @throws ProxyParseError and changes nothing
-   */
   replace(entries: readonly (string | Proxy)[]): void {
     const proxies = entries.map((entry) => (typeof entry === 'string' ? parseProxy(entry) : entry));
     const staying = new Set(proxies.map((proxy) => proxy.id));
@@ -107,10 +140,25 @@ export class Pool {
     for (const proxy of proxies) this.#join(proxy);
   }
 
+  drain(id: string, drained = true): boolean {
+    const member = this.#byId.get(id);
+    if (member === undefined) return false;
+    member.drained = drained;
+    this.#reindex(member);
+    return true;
+  }
+
+  resetStats(id?: string): void {
+    for (const member of id === undefined ? this.#byId.values() : [this.#byId.get(id)]) {
+      member?.stats.reset();
+      if (member !== undefined) this.#onChange(member);
+    }
+  }
+
   /** Sets the breaker and, with it, whether the member may be chosen. */
   setBreaker(member: Member, breaker: BreakerState): void {
     member.breaker = breaker;
-    if (!member.removed) this.#index(member, mayServe(breaker));
+    if (!member.removed) this.#reindex(member);
   }
 
   isServing(member: Member): boolean {
@@ -120,17 +168,17 @@ export class Pool {
   #join(proxy: Proxy): Member | undefined {
     if (this.#byId.has(proxy.id)) return undefined;
     const slot = this.#freeSlots.pop() ?? this.#bySlot.length;
-    const member = new Member(proxy, slot, this.#settings);
+    const member = new Member(proxy, slot, this.#settings, this.#windows);
     this.#bySlot[slot] = member;
     this.#byId.set(proxy.id, member);
-    this.#index(member, true);
+    this.#reindex(member);
     this.#events.emit('pool', { proxyId: proxy.id, change: 'added' });
     return member;
   }
 
   /** Those that may serve and pass `filter`, as a view that copies nothing. */
   candidates(filter?: Filter): Candidates {
-    return new CandidateView(this.#store, this.#serving, filter);
+    return filter === undefined ? this.#whole : new CandidateView(this.#store, this.#serving, filter);
   }
 
   /** Those whose breaker is half-open and waits for a probe. */
@@ -138,18 +186,48 @@ export class Pool {
     return new CandidateView(this.#store, this.#probing);
   }
 
-  #index(member: Member, serving: boolean): void {
+  #reindex(member: Member): void {
     const { slot, proxy, breaker } = member;
+    const serving = !member.removed && !member.drained && mayServe(breaker);
     const change = serving ? 'add' : 'delete';
     this.#serving[change](slot);
     this.#probing[serving && breaker.state === 'half-open' ? 'add' : 'delete'](slot);
     const countryCode = proxy.geo?.countryCode;
-    if (countryCode === undefined) return;
+    if (countryCode !== undefined) this.#inCountry(countryCode)[change](slot);
+    this.#onChange(member);
+  }
+
+  #inCountry(countryCode: string): SlotSet {
     let country = this.#countries.get(countryCode);
     if (country === undefined) {
       country = new SlotSet(this.#countryPositions);
       this.#countries.set(countryCode, country);
     }
-    country[change](slot);
+    return country;
+  }
+}
+
+/** What views look into. A class: one of closures made for each pool would be called anew for each, never inlined. */
+class MemberStore implements CandidateStore<Member> {
+  readonly serving: SlotSet;
+  readonly #bySlot: readonly (Member | undefined)[];
+  readonly #countries: ReadonlyMap<string, SlotSet>;
+
+  constructor(
+    bySlot: readonly (Member | undefined)[],
+    serving: SlotSet,
+    countries: ReadonlyMap<string, SlotSet>,
+  ) {
+    this.#bySlot = bySlot;
+    this.serving = serving;
+    this.#countries = countries;
+  }
+
+  at(slot: number): Member | undefined {
+    return slot < 0 ? undefined : this.#bySlot[slot];
+  }
+
+  inCountry(countryCode: string): SlotSet | undefined {
+    return this.#countries.get(countryCode);
   }
 }

@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache';
 import { SessionIdError, SessionNotFoundError } from '../errors.js';
 import type { Clock } from './clock.js';
+import { SessionTable } from './session-table.js';
 
 export interface SessionSettings {
   /** A session ends when it was idle for so long, in seconds. */
@@ -21,37 +21,37 @@ export interface Session {
   readonly requestCount: number;
 }
 
-interface Binding {
-  proxyId: string;
-  /** True when the proxy failed the session: the next request moves it. */
-  leaving: boolean;
-  createdAt: number;
-  lastUsedAt: number;
-  requestCount: number;
-}
-
 const SESSION_ID = /^[A-Za-z0-9._~-]{1,128}$/;
 
-/** Session id -> proxy. Sliding idle timeout, optional absolute age, bounded; expiry is checked when touched. */
-export class Sessions {
-  readonly #settings: SessionSettings;
-  readonly #clock: Clock;
-  readonly #bindings: LRUCache<string, Binding>;
+/** Expired sessions that one request ends in passing: more than it can add, so that they never pile up. */
+const ENDED_IN_PASSING = 2;
 
-  constructor(settings: SessionSettings, clock: Clock) {
-    this.#settings = settings;
+/**
+ * Session id -> proxy. Sliding idle timeout, optional absolute age, bounded. Expiry is exact for whoever asks for a
+ * session; the memory of those that nobody asks for is given back in passing, see {@link Sessions.endIdle}.
+ */
+export class Sessions {
+  readonly #clock: Clock;
+  readonly #idleMs: number;
+  readonly #maxAgeMs: number;
+  readonly #table: SessionTable;
+
+  constructor({ idleTimeoutSeconds, maxAgeSeconds, maxSessions }: SessionSettings, clock: Clock) {
     this.#clock = clock;
-    this.#bindings = new LRUCache({ max: settings.maxSessions });
+    this.#idleMs = idleTimeoutSeconds * 1000;
+    this.#maxAgeMs = (maxAgeSeconds ?? Number.POSITIVE_INFINITY) * 1000;
+    this.#table = new SessionTable(maxSessions);
   }
 
+  /** Sessions that are kept. Some of them may have expired since the last request; after `sweep()` none has. */
   get size(): number {
-    return this.#bindings.size;
+    return this.#table.size;
   }
 
   /** The session, or undefined when there is none or it has expired. Does not count as use. */
   find(id: string): Session | undefined {
-    const binding = this.#live(id);
-    return binding && this.#describe(id, binding);
+    const row = this.#live(id, this.#clock.now());
+    return row === 0 ? undefined : this.#describe(row);
   }
 
   /** @throws SessionNotFoundError */
@@ -61,71 +61,115 @@ export class Sessions {
     return session;
   }
 
-  /** Where the session is bound to, and whether it must leave. Does not count as use. */
-  binding(id: string): { readonly proxyId: string; readonly leaving: boolean } | undefined {
-    return this.#live(id);
+  /**
+   * Where the session is bound to, and whether it must leave. Does not count as use.
+   * @param now for who has asked the clock already; asking costs more than finding the session
+   */
+  binding(
+    id: string,
+    now: number = this.#clock.now(),
+  ): { readonly proxyId: string; readonly leaving: boolean } | undefined {
+    const row = this.#live(id, now);
+    return row === 0 ? undefined : { proxyId: this.#table.proxyId(row), leaving: this.#table.isLeaving(row) };
   }
 
   /** The proxy failed the session: its next request goes elsewhere. */
   leave(id: string, proxyId: string): void {
-    const binding = this.#live(id);
-    if (binding?.proxyId === proxyId) binding.leaving = true;
+    const row = this.#live(id, this.#clock.now());
+    if (row !== 0 && this.#table.proxyId(row) === proxyId) this.#table.leave(row);
   }
 
   /**
    * Counts one request of the session on `proxyId`, binding or moving it as needed.
    * @throws SessionIdError
    */
-  use(id: string, proxyId: string): void {
-    const now = this.#clock.now();
-    const binding = this.#live(id);
-    if (binding === undefined) {
-      assertSessionId(id);
-      this.#bindings.set(id, { proxyId, leaving: false, createdAt: now, lastUsedAt: now, requestCount: 1 });
+  use(id: string, proxyId: string, now: number = this.#clock.now()): void {
+    const row = this.#live(id, now);
+    if (row !== 0) {
+      this.#table.use(row, proxyId, now);
       return;
     }
-    binding.proxyId = proxyId;
-    binding.leaving = false;
-    binding.lastUsedAt = now;
-    binding.requestCount += 1;
-    this.#bindings.get(id); // marks it as recently used
+    assertSessionId(id);
+    this.#table.insert(id, proxyId, now, now, 1);
+  }
+
+  /**
+   * Binds a session as it was bound earlier. Times are monotonic ms. It counts as the newest, so sessions are
+   * restored in the order of `list()`.
+   */
+  restore({ id, proxyId, createdAt, lastUsedAt, requestCount }: Omit<Session, 'expiresAt'>): void {
+    assertSessionId(id);
+    this.close(id);
+    this.#table.insert(id, proxyId, createdAt, lastUsedAt, requestCount);
   }
 
   /** Ends the session; false when there was none. */
   close(id: string): boolean {
-    return this.#bindings.delete(id);
+    const row = this.#table.find(id);
+    if (row === 0) return false;
+    this.#table.delete(row);
+    return true;
   }
 
-  /** Ends all expired sessions and returns how many there were. */
+  /** Ends all expired sessions and returns how many there were. Looks at each session. */
   sweep(): number {
-    const before = this.#bindings.size;
-    for (const id of [...this.#bindings.keys()]) this.#live(id);
-    return before - this.#bindings.size;
+    const now = this.#clock.now();
+    const before = this.#table.size;
+    for (let row = this.#table.oldest, newer = 0; row !== 0; row = newer) {
+      newer = this.#table.newerThan(row);
+      if (this.#expiresAt(row) <= now) this.#table.delete(row);
+    }
+    return before - this.#table.size;
   }
 
-  *list(): IterableIterator<Session> {
-    for (const [id, binding] of this.#bindings.entries()) {
-      if (this.#expiresAt(binding) > this.#clock.now()) yield this.#describe(id, binding);
+  /**
+   * Ends a few of those that have expired, if the least recently used one has: called with every request, it costs one
+   * comparison while there is none. Who expired by age but was used of late is met here when it would have been idle
+   * for long enough.
+   */
+  endIdle(now: number): void {
+    for (let left = ENDED_IN_PASSING; left > 0; left--) {
+      const { oldest } = this.#table;
+      if (oldest === 0 || this.#expiresAt(oldest) > now) return;
+      this.#table.delete(oldest);
     }
   }
 
-  #live(id: string): Binding | undefined {
-    const binding = this.#bindings.peek(id);
-    if (binding === undefined) return undefined;
-    if (this.#expiresAt(binding) > this.#clock.now()) return binding;
-    this.#bindings.delete(id);
-    return undefined;
+  /** Those that have not expired, the least recently used first. */
+  *list(): IterableIterator<Session> {
+    // Who walks it may end sessions on the way.
+    const ids: string[] = [];
+    for (let row = this.#table.oldest; row !== 0; row = this.#table.newerThan(row))
+      ids.push(this.#table.id(row));
+    for (const id of ids) {
+      const row = this.#table.find(id);
+      if (row !== 0 && this.#expiresAt(row) > this.#clock.now()) yield this.#describe(row);
+    }
   }
 
-  #expiresAt({ createdAt, lastUsedAt }: Binding): number {
-    const { idleTimeoutSeconds, maxAgeSeconds } = this.#settings;
-    const idle = lastUsedAt + idleTimeoutSeconds * 1000;
-    return maxAgeSeconds === null ? idle : Math.min(idle, createdAt + maxAgeSeconds * 1000);
+  /** The row of a session that has not expired, or 0. */
+  #live(id: string, now: number): number {
+    const row = this.#table.find(id);
+    if (row === 0 || this.#expiresAt(row) > now) return row;
+    this.#table.delete(row);
+    return 0;
   }
 
-  #describe(id: string, binding: Binding): Session {
-    const { proxyId, createdAt, lastUsedAt, requestCount } = binding;
-    return { id, proxyId, createdAt, lastUsedAt, requestCount, expiresAt: this.#expiresAt(binding) };
+  #expiresAt(row: number): number {
+    const table = this.#table;
+    return Math.min(table.lastUsedAt(row) + this.#idleMs, table.createdAt(row) + this.#maxAgeMs);
+  }
+
+  #describe(row: number): Session {
+    const table = this.#table;
+    return {
+      id: table.id(row),
+      proxyId: table.proxyId(row),
+      createdAt: table.createdAt(row),
+      lastUsedAt: table.lastUsedAt(row),
+      expiresAt: this.#expiresAt(row),
+      requestCount: table.requestCount(row),
+    };
   }
 }
 

@@ -83,6 +83,11 @@ export class SlotSet {
   /** The first member after `slot` in ascending order, wrapping around; -1 when the set is empty. */
   after(slot: number): number {
     if (this.#size === 0) return -1;
+    // Mostly it is in the same word, or in the next one.
+    const words = this.#levels[0] as Int32Array;
+    const word = (slot + 1) >>> 5;
+    const rest = word < words.length ? (words[word] as number) & (-1 << ((slot + 1) & 31)) : 0;
+    if (rest !== 0) return (word << 5) + lowestBit(rest);
     const found = this.#from(slot + 1);
     return found >= 0 ? found : this.#from(0);
   }

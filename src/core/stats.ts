@@ -1,9 +1,9 @@
+import { MinuteWindows } from './minute-windows.js';
+
 /**
  * What is known of one proxy: counters, the EMA of its latency, and a sliding window of started requests.
  * Born with the proxy, kept by any change of the list that keeps the proxy, gone with it.
  */
-
-const BUCKET_MS = 60_000;
 
 /** How statistics are kept. */
 export interface StatsSettings {
@@ -26,6 +26,16 @@ export interface StatsFigures {
   readonly windowCount: number;
 }
 
+/** Figures that outlive the process. */
+export interface LearnedStats {
+  readonly completed: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly emaLatencyMs: number | null;
+  /** Requests started in each of the last minutes, the newest first. */
+  readonly minutes: readonly number[];
+}
+
 /** What a strategy may read of a proxy. */
 export interface ProxyFigures {
   readonly started: number;
@@ -42,12 +52,21 @@ export class ProxyStats implements ProxyFigures {
   completed = 0;
   succeeded = 0;
   failed = 0;
-  emaLatencyMs: number | null = null;
-  readonly #settings: StatsSettings;
-  #window: SlidingWindow | null = null;
+  /** NaN before the first success: a field that is always a number is changed in place, without an allocation. */
+  #ema: number = Number.NaN;
+  readonly #emaAlpha: number;
+  readonly #windows: MinuteWindows;
+  /** -1 before the first request: most of a million proxies never have one. */
+  #window = -1;
 
-  constructor(settings: StatsSettings) {
-    this.#settings = settings;
+  /** @param windows where the window is kept; the proxies of a pool share it */
+  constructor(settings: StatsSettings, windows: MinuteWindows = new MinuteWindows(settings.windowSeconds)) {
+    this.#emaAlpha = settings.emaAlpha;
+    this.#windows = windows;
+  }
+
+  get emaLatencyMs(): number | null {
+    return Number.isNaN(this.#ema) ? null : this.#ema;
   }
 
   /** Derived, so that it cannot disagree with the counters. */
@@ -56,25 +75,25 @@ export class ProxyStats implements ProxyFigures {
   }
 
   windowCount(now: number): number {
-    return this.#window?.count(now) ?? 0;
+    return this.#window < 0 ? 0 : this.#windows.count(this.#window, now);
   }
 
   start(now: number): void {
     this.started += 1;
-    this.#window ??= new SlidingWindow(this.#settings.windowSeconds);
-    this.#window.add(now);
+    if (this.#window < 0) this.#window = this.#windows.take();
+    this.#windows.add(this.#window, now);
   }
 
   /** Ends one request. Latency in ms is learned from successes only: a fast refusal is not a fast proxy. */
   finish(result: 'succeeded' | 'failed' | 'neutral', latencyMs?: number): void {
     this.completed += 1;
     if (result === 'neutral') return;
-    this[result] += 1;
+    if (result === 'succeeded') this.succeeded += 1;
+    else this.failed += 1;
     if (result !== 'succeeded' || latencyMs === undefined || !Number.isFinite(latencyMs) || latencyMs < 0)
       return;
-    const { emaAlpha } = this.#settings;
-    this.emaLatencyMs =
-      this.emaLatencyMs === null ? latencyMs : emaAlpha * latencyMs + (1 - emaAlpha) * this.emaLatencyMs;
+    const alpha = this.#emaAlpha;
+    this.#ema = Number.isNaN(this.#ema) ? latencyMs : alpha * latencyMs + (1 - alpha) * this.#ema;
   }
 
   /** Forgets what was learned; requests in flight stay counted. */
@@ -83,8 +102,40 @@ export class ProxyStats implements ProxyFigures {
     this.completed = 0;
     this.succeeded = 0;
     this.failed = 0;
-    this.emaLatencyMs = null;
-    this.#window = null;
+    this.#ema = Number.NaN;
+    this.forgetWindow();
+  }
+
+  /** Gives the window back; for a proxy that is gone, or starts anew. */
+  forgetWindow(): void {
+    if (this.#window >= 0) this.#windows.give(this.#window);
+    this.#window = -1;
+  }
+
+  /** What is worth keeping; requests in flight are none of it, they end with the process. */
+  learned(now: number): LearnedStats {
+    const { succeeded, failed, emaLatencyMs } = this;
+    return {
+      completed: this.completed,
+      succeeded,
+      failed,
+      emaLatencyMs,
+      minutes: this.#window < 0 ? [] : this.#windows.counts(this.#window, now),
+    };
+  }
+
+  /** Takes over what was learned `elapsedMs` ago; requests in flight stay counted. */
+  restore(learned: LearnedStats, elapsedMs: number, now: number): void {
+    const { active } = this;
+    this.completed = learned.completed;
+    this.started = learned.completed + active;
+    this.succeeded = learned.succeeded;
+    this.failed = learned.failed;
+    this.#ema = learned.emaLatencyMs ?? Number.NaN;
+    this.forgetWindow();
+    if (learned.minutes.length === 0) return;
+    this.#window = this.#windows.take();
+    this.#windows.restore(this.#window, learned.minutes, elapsedMs, now);
   }
 
   figures(now: number): StatsFigures {
@@ -98,45 +149,5 @@ export class ProxyStats implements ProxyFigures {
       emaLatencyMs,
       windowCount: this.windowCount(now),
     };
-  }
-}
-
-/**
- * Counts of the last `windowSeconds` in one-minute buckets, pruned when touched. It slides by a minute at a time
- * (never a tumbling reset) and holds at most window / 60 + 1 numbers. Made at the first request of a proxy:
- * most of a million proxies never have one.
- */
-class SlidingWindow {
-  readonly #buckets: Uint32Array;
-  #newest = 0;
-  #total = 0;
-
-  constructor(windowSeconds: number) {
-    this.#buckets = new Uint32Array(Math.ceil(windowSeconds / 60) + 1);
-  }
-
-  add(now: number): void {
-    this.#slide(now);
-    const at = this.#newest % this.#buckets.length;
-    this.#buckets[at] = (this.#buckets[at] as number) + 1;
-    this.#total += 1;
-  }
-
-  count(now: number): number {
-    this.#slide(now);
-    return this.#total;
-  }
-
-  #slide(now: number): void {
-    const minute = Math.floor(now / BUCKET_MS);
-    if (minute <= this.#newest) return;
-    const length = this.#buckets.length;
-    const steps = Math.min(minute - this.#newest, length);
-    for (let step = 0; step < steps; step++) {
-      const at = (minute - step) % length;
-      this.#total -= this.#buckets[at] as number;
-      this.#buckets[at] = 0;
-    }
-    this.#newest = minute;
   }
 }

@@ -1,3 +1,9 @@
+const SLASH = 47;
+const QUESTION = 63;
+const HASH = 35;
+const BACKSLASH = 92;
+const AT = 64;
+
 /** Ports that a URL of the scheme need not name: with and without is one target. */
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: ':80', https: ':443' };
 
@@ -10,9 +16,13 @@ export function targetOf(url: string): string | null {
   if (scheme < 0) return null;
   const start = scheme + 3;
   let end = start;
-  while (end < url.length && !'/?#\\'.includes(url[end] as string)) end += 1;
-  const authority = url.slice(start, end);
-  const host = authority.slice(authority.lastIndexOf('@') + 1).toLowerCase();
+  let from = start;
+  for (; end < url.length; end++) {
+    const code = url.charCodeAt(end);
+    if (code === SLASH || code === QUESTION || code === HASH || code === BACKSLASH) break;
+    if (code === AT) from = end + 1;
+  }
+  const host = url.slice(from, end).toLowerCase();
   const port = DEFAULT_PORTS[url.slice(0, scheme).toLowerCase()];
   const target = port !== undefined && host.endsWith(port) ? host.slice(0, -port.length) : host;
   return target === '' ? null : target;

@@ -3,7 +3,8 @@ import { hash64 } from '../core/identity.js';
 import type { Lease } from '../core/lease.js';
 import type { Verdict } from '../core/outcome.js';
 import { type Proxy, proxyUrl } from '../core/proxy.js';
-import type { AcquireContext, Rotator } from '../core/rotator.js';
+import type { Rotator } from '../core/rotator.js';
+import type { AcquireContext } from '../core/selection-rules.js';
 import { isSessionId } from '../core/sessions.js';
 import { isUnexpectedContent } from '../transport/classify.js';
 import { Attempt } from './crawlee-attempt.js';
@@ -44,8 +45,11 @@ interface RequestHistory {
   suspect: Attempt | null;
 }
 
+/** What is told of a proxy, prepared once. */
 interface KnownProxy {
   readonly url: string;
+  readonly username: string;
+  readonly password: string;
   /** Unique number of the URL: Crawlee 3 keeps one browser per tier, so the named proxy is the real one. */
   readonly tier: number;
 }
@@ -68,16 +72,24 @@ export class CrawleeAdapter {
   readonly #attempts = new WeakMap<object, Attempt>();
   readonly #open = new Set<Attempt>();
   readonly #histories = new LRUCache<string, RequestHistory>({
-    max: MAX_HISTORIES,
+    // `max` would reserve the memory of all of them when it is made.
+    maxSize: MAX_HISTORIES,
+    sizeCalculation: () => 1,
     dispose: ({ suspect }) => void suspect?.settle('neutral'),
   });
-  readonly #known = new WeakMap<Proxy, KnownProxy>();
+  /** By proxy id. A weak map would cost each garbage collection a walk over all proxies. */
+  readonly #known = new Map<string, KnownProxy>();
   /** URL as browsers report it -> proxy id; a browser names the proxy it was launched with by its URL. */
   readonly #carriers = new Map<string, string>();
+  /** Known proxies that are not among the carriers yet: reading a URL costs several choices, and only browsers ask. */
+  readonly #unlisted = new Set<string>();
   #lastTier = 0;
 
   constructor(parts: CrawleeAdapterParts) {
     this.#parts = parts;
+    parts.rotator.on('pool', ({ proxyId, change }) => {
+      if (change === 'removed') this.#forget(proxyId);
+    });
     this.hooks = crawleeHooks({
       attemptOf: (request) => this.#attempts.get(request),
       carriedBy: (attempt, url) => this.#carriedBy(attempt, url),
@@ -97,14 +109,7 @@ export class CrawleeAdapter {
     const given = typeof session === 'object' ? session : options;
     const request = (given as { request?: CrawleeRequest } | undefined)?.request;
     const sessionId = session === undefined || typeof session === 'object' ? undefined : String(session);
-    const history = request && this.#histories.get(keyOf(request));
-    const pending = this.#parts.acquire({
-      ...(sessionId !== undefined && {
-        sessionId: isSessionId(sessionId) ? sessionId : `x-${hash64(sessionId)}`,
-      }),
-      ...(request !== undefined && { url: request.url }),
-      ...(history !== undefined && { avoid: history.failedOn }),
-    });
+    const pending = this.#parts.acquire(this.#context(sessionId, request));
     const lease = pending instanceof Promise ? await pending : pending;
     if (lease === null) return undefined;
     if (request === undefined) lease.release();
@@ -113,7 +118,15 @@ export class CrawleeAdapter {
   }
 
   async newUrl(session?: string | number | object, options?: object): Promise<string | undefined> {
-    return (await this.newProxyInfo(session, options))?.url;
+    if (options !== undefined || typeof session === 'object')
+      return (await this.newProxyInfo(session, options))?.url;
+    // Nobody will report anything about it.
+    const pending = this.#parts.acquire(
+      this.#context(session === undefined ? session : String(session), undefined),
+    );
+    const lease = pending instanceof Promise ? await pending : pending;
+    lease?.release();
+    return lease === null ? undefined : this.#know(lease.proxy).url;
   }
 
   /** The options of any crawler, with this proxy configuration and the hooks; the user's own stay, in their order. */
@@ -137,6 +150,20 @@ export class CrawleeAdapter {
   close(): void {
     for (const attempt of [...this.#open]) attempt.abandon();
     this.#histories.clear();
+  }
+
+  #context(sessionId: string | undefined, request: CrawleeRequest | undefined): AcquireContext {
+    // Built key by key: spreading what may be absent costs more than the choice itself.
+    const context: { -readonly [Key in keyof AcquireContext]: AcquireContext[Key] } = {};
+    if (sessionId !== undefined) {
+      context.sessionId = isSessionId(sessionId) ? sessionId : `x-${hash64(sessionId)}`;
+    }
+    if (request !== undefined) {
+      context.url = request.url;
+      const history = this.#histories.get(keyOf(request));
+      if (history !== undefined) context.avoid = history.failedOn;
+    }
+    return context;
   }
 
   #attend(request: CrawleeRequest, lease: Lease): void {
@@ -199,6 +226,7 @@ export class CrawleeAdapter {
   }
 
   #carriedBy(attempt: Attempt, url: string): void {
+    this.#listCarriers();
     const carrier = this.#carriers.get(normalizeUrl(url));
     const { lease, request } = attempt;
     if (carrier === undefined || carrier === lease.proxy.id || lease.settled) return;
@@ -209,11 +237,11 @@ export class CrawleeAdapter {
   }
 
   #describe(proxy: Proxy, sessionId: string | undefined, withTier: boolean): CrawleeProxyInfo {
-    const { url, tier } = this.#know(proxy);
+    const { url, username, password, tier } = this.#know(proxy);
     const info: CrawleeProxyInfo = {
       url,
-      username: proxy.username ?? '',
-      password: proxy.password?.reveal() ?? '',
+      username,
+      password,
       hostname: proxy.host,
       port: proxy.port,
     };
@@ -222,12 +250,30 @@ export class CrawleeAdapter {
     return info;
   }
 
+  #listCarriers(): void {
+    for (const id of this.#unlisted) this.#carriers.set(normalizeUrl(this.#known.get(id)?.url ?? ''), id);
+    this.#unlisted.clear();
+  }
+
+  #forget(proxyId: string): void {
+    const known = this.#known.get(proxyId);
+    if (known === undefined) return;
+    this.#known.delete(proxyId);
+    if (this.#unlisted.delete(proxyId)) return;
+    this.#carriers.delete(normalizeUrl(known.url));
+  }
+
   #know(proxy: Proxy): KnownProxy {
-    let known = this.#known.get(proxy);
+    let known = this.#known.get(proxy.id);
     if (known === undefined) {
-      known = { url: proxyUrl(proxy), tier: ++this.#lastTier };
-      this.#known.set(proxy, known);
-      this.#carriers.set(normalizeUrl(known.url), proxy.id);
+      known = {
+        url: proxyUrl(proxy),
+        username: proxy.username ?? '',
+        password: proxy.password?.reveal() ?? '',
+        tier: ++this.#lastTier,
+      };
+      this.#known.set(proxy.id, known);
+      this.#unlisted.add(proxy.id);
     }
     return known;
   }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Lease } from '../core/lease.js';
-import type { AcquireContext, Rotator } from '../core/rotator.js';
+import type { Rotator } from '../core/rotator.js';
+import type { AcquireContext } from '../core/selection-rules.js';
 import { ClosedError, NoCandidateError, PoolEmptyError } from '../errors.js';
 
 export interface PatienceSettings {

@@ -59,18 +59,23 @@ export interface SelectionEngine {
   /** Monotonic ms. */
   readonly now: number;
   readonly random: Random;
+  /** Tells the user, as an event, what is odd about their settings or data. Absent where a choice is only looked at. */
+  readonly warn?: (message: string) => void;
 }
 
 /**
  * A strategy chooses one candidate and owns no statistics. `choose` must be synchronous, return one of the
- * candidates that it was given, and undefined only when there is none. It may throw StrategyMetadataError when no
- * candidate has the data it needs; then the fallback serves.
+ * candidates that it was given, or undefined when there is none or when it wants none of them (a drained proxy); a
+ * NoCandidateError says the same with reasons. It may throw StrategyMetadataError when no candidate has the data it
+ * needs; then the fallback serves.
  *
  * One that is fast on a large pool keeps an index by slot: `attach` fills it, `changed` keeps it true. An index holds
  * all that may serve, so what it finds still has to be checked against the candidates of the request (`has`).
  */
 export interface Strategy {
   readonly name: string;
+  /** True when it looks after country, region and city of the context itself, also when nobody is there. */
+  readonly choosesPlace?: boolean;
   choose(candidates: Candidates, context: SelectionContext, engine: SelectionEngine): Candidate | undefined;
   /** The strategy comes into use over these: build indexes anew. */
   attach?(serving: Iterable<Candidate>, engine: SelectionEngine): void;
@@ -92,3 +97,12 @@ export type StrategySpec =
   | string
   | ({ readonly name: string } & Readonly<Record<string, unknown>>)
   | Strategy;
+
+/**
+ * Makes a strategy from the settings that were written beside its name; `resolve` makes the strategies that these
+ * settings name in turn.
+ */
+export type StrategyFactory = (
+  settings: Readonly<Record<string, unknown>>,
+  resolve: (spec: StrategySpec) => Strategy,
+) => Strategy;

@@ -1,17 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Rotator } from '../../src/core/rotator.js';
-import { ClosedError, NoCandidateError, PoolEmptyError } from '../../src/errors.js';
+import { ClosedError, NoCandidateError } from '../../src/errors.js';
 import type { Strategy } from '../../src/strategies/index.js';
 import { blame, proxyLine, record, testEngine } from '../support/test-engine.js';
-
-function thrownBy(action: () => unknown): unknown {
-  try {
-    action();
-  } catch (error) {
-    return error;
-  }
-  return expect.unreachable('nothing was thrown');
-}
 
 function figures(rotator: Rotator): object[] {
   return rotator.stats().proxies.map(({ started, completed, active }) => ({ started, completed, active }));
@@ -123,52 +114,6 @@ describe('acquire', () => {
     expect(rotator.acquireCarrier(lease.proxy.id)).toBeUndefined();
     lease.succeed();
     expect(rotator.stats().succeeded).toBe(1);
-  });
-});
-
-describe('nothing to choose', () => {
-  it('R-23 an empty pool is a PoolEmptyError', () => {
-    const { rotator, ids } = testEngine(1);
-    rotator.pool.remove(ids[0] as string);
-    expect(() => rotator.acquire()).toThrow(PoolEmptyError);
-    expect(() => testEngine(0).rotator.acquire()).toThrow(PoolEmptyError);
-  });
-
-  it('R-23 a NoCandidateError counts everybody by the reason, and tells when the next is due', () => {
-    const { rotator, ids, clock } = testEngine(4, { random: () => 0 });
-    const [a, b, c, d] = ids as [string, string, string, string];
-    for (const id of [a, b]) blame(rotator, id, 5);
-    clock.advance(4000);
-    const error = thrownBy(() => rotator.acquire({ exclude: [c, d] }));
-    expect(error).toMatchObject({
-      code: 'PW_NO_CANDIDATE',
-      removedBy: { breaker: 2, exclude: 2 },
-      retryAfterMs: 6000,
-    });
-    expect(thrownBy(() => rotator.acquire({ exclude: ids }))).toMatchObject({
-      removedBy: { exclude: 4 },
-      retryAfterMs: null,
-    });
-  });
-
-  it('R-23 the time is that of a proxy that may be used, not of one that is removed or excluded', () => {
-    const { rotator, ids, clock } = testEngine(3, { random: () => 0 });
-    const [gone, excluded, due] = ids as [string, string, string];
-    for (const id of [gone, excluded, due]) {
-      blame(rotator, id, 5);
-      clock.advance(1000);
-    }
-    rotator.pool.remove(gone);
-    expect(thrownBy(() => rotator.acquire({ exclude: [excluded] }))).toMatchObject({ retryAfterMs: 9000 });
-  });
-
-  it('R-23 a strategy that wants nobody is named as the reason', () => {
-    const picky: Strategy = { name: 'picky', choose: () => undefined };
-    const { rotator } = testEngine(3, { strategy: picky });
-    expect(thrownBy(() => rotator.acquire())).toMatchObject({
-      removedBy: { strategy: 3 },
-      retryAfterMs: null,
-    });
   });
 });
 

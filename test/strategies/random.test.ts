@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AcquireContext } from '../../src/core/rotator.js';
+import type { AcquireContext } from '../../src/core/selection-rules.js';
 import { chiSquare, criticalChiSquare } from '../support/chi-square.js';
 import { blame, type TestEngine, testEngine } from '../support/test-engine.js';
 

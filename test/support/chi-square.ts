@@ -4,6 +4,15 @@ export function chiSquare(counts: readonly number[]): number {
   return counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
 }
 
+/** Chi-square statistic of counts against shares that are proportional to `weights`, all above 0. */
+export function chiSquareOf(counts: readonly number[], weights: readonly number[]): number {
+  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+  const scale = sum(counts) / sum(weights);
+  return sum(
+    counts.map((count, i) => (count - scale * (weights[i] ?? 0)) ** 2 / (scale * (weights[i] ?? 0))),
+  );
+}
+
 /**
  * The value that the statistic of a uniform choice among `cells` exceeds with probability 0.001, by the
  * approximation of Wilson and Hilferty (1931); within 2 % of the tables from 3 degrees of freedom on.

@@ -11,9 +11,10 @@ export interface Snippet {
   readonly code: string;
 }
 
-/** README.md, CONTRIBUTING.md and the pages of docs/, name -> text. */
+/** README.md, CONTRIBUTING.md and the pages of docs/ and its folders, name -> text. */
 export function readPages(): Map<string, string> {
-  const guides = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
+  const all = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' });
+  const guides = all.map((name) => name.split('\\').join('/')).filter((name) => name.endsWith('.md'));
   const names = ['README.md', 'CONTRIBUTING.md', ...guides.map((name) => `docs/${name}`)];
   return new Map(names.map((name) => [name, readFileSync(join(root, name), 'utf8')]));
 }

@@ -3,7 +3,8 @@ import { expect } from 'vitest';
 import type { BreakerState } from '../../src/core/health.js';
 import type { Lease } from '../../src/core/lease.js';
 import type { Verdict } from '../../src/core/outcome.js';
-import type { AcquireContext, Rotator } from '../../src/core/rotator.js';
+import type { Rotator } from '../../src/core/rotator.js';
+import type { AcquireContext } from '../../src/core/selection-rules.js';
 import { NoCandidateError, PoolEmptyError } from '../../src/errors.js';
 import type { FakeClock } from './fake-clock.js';
 import { proxyLine, testEngine } from './test-engine.js';
@@ -215,9 +216,11 @@ export class World {
   /** All that is known of those in the pool; reading it turns no breaker. */
   #knowledge(): unknown {
     const now = this.#clock.now();
-    return this.#rotator.pool
-      .list()
-      .map(({ id, breaker, lastSuccessAt, stats }) => [id, breaker, lastSuccessAt, stats.figures(now)]);
+    return this.#rotator.pool.list().map(({ id, breaker, lastSuccessAt, stats }) => {
+      const { started, completed, succeeded, failed, active, emaLatencyMs } = stats;
+      const figures = { started, completed, succeeded, failed, active, emaLatencyMs };
+      return [id, breaker, lastSuccessAt, figures, stats.windowCount(now)];
+    });
   }
 
   #opened(lease: Lease): void {

@@ -1,0 +1,217 @@
+import { SnapshotError } from '../errors.js';
+import { type BreakerState, closed } from './health.js';
+import type { HostHealth, LearnedCooldown } from './host-health.js';
+import type { Member } from './pool.js';
+import { isSessionId, type Sessions } from './sessions.js';
+import type { LearnedStats } from './stats.js';
+
+const VERSION = 1;
+
+/** Counts are kept in 32 bits in places. */
+const MAX_COUNT = 2 ** 32 - 1;
+const NO_COUNT = 'is no integer from 0 to 4294967295';
+
+/** A breaker whose times are relative, so that it means the same on another clock. */
+export type LearnedBreaker =
+  | { readonly state: 'closed'; readonly faults: number; readonly opens: number }
+  | { readonly state: 'open'; readonly remainingMs: number; readonly opens: number }
+  | { readonly state: 'half-open'; readonly opens: number };
+
+export interface LearnedProxy {
+  readonly stats: LearnedStats;
+  readonly breaker: LearnedBreaker;
+  /** Null before the first success. */
+  readonly lastSuccessAgoMs: number | null;
+}
+
+export interface LearnedSession {
+  readonly id: string;
+  readonly proxyId: string;
+  readonly ageMs: number;
+  readonly idleMs: number;
+  readonly requestCount: number;
+  /** True when the proxy failed the session: its next request goes elsewhere. */
+  readonly leaving: boolean;
+}
+
+/** All that an engine has learned, as plain JSON. Proxies are ids: no address, no credential. */
+export interface Snapshot {
+  readonly version: typeof VERSION;
+  readonly proxies: Readonly<Record<string, LearnedProxy>>;
+  readonly cooldowns: readonly LearnedCooldown[];
+  readonly sessions: readonly LearnedSession[];
+}
+
+export interface SnapshotParts {
+  readonly members: readonly Member[];
+  readonly hosts: HostHealth;
+  readonly sessions: Sessions;
+  readonly now: number;
+}
+
+/** Proxies of which nothing is known are left out. */
+export function takeSnapshot({ members, hosts, sessions, now }: SnapshotParts): Snapshot {
+  const known = members.filter(
+    ({ stats, breaker, lastSuccessAt }) =>
+      stats.completed > 0 || breaker !== closed || Number.isFinite(lastSuccessAt),
+  );
+  return {
+    version: VERSION,
+    proxies: Object.fromEntries(
+      known.map(({ id, stats, breaker, lastSuccessAt }): [string, LearnedProxy] => [
+        id,
+        {
+          stats: stats.learned(now),
+          breaker: relative(breaker, now),
+          lastSuccessAgoMs: Number.isFinite(lastSuccessAt) ? now - lastSuccessAt : null,
+        },
+      ]),
+    ),
+    // The least recently banned first: in this order they are put back, and the first is the first to be forgotten.
+    cooldowns: [...hosts.cooldowns(now)].reverse(),
+    sessions: Array.from(sessions.list(), ({ id, proxyId, createdAt, lastUsedAt, requestCount }) => ({
+      id,
+      proxyId,
+      ageMs: now - createdAt,
+      idleMs: now - lastUsedAt,
+      requestCount,
+      leaving: sessions.binding(id)?.leaving === true,
+    })),
+  };
+}
+
+export interface RestoreParts {
+  readonly find: (id: string) => Member | undefined;
+  readonly hosts: HostHealth;
+  readonly sessions: Sessions;
+  readonly setBreaker: (member: Member, breaker: BreakerState) => void;
+  readonly now: number;
+}
+
+/**
+ * Takes over what is known of the proxies that are there. Checked as a whole first, so that it is all or nothing.
+ * @throws SnapshotError
+ */
+export function restoreSnapshot(given: unknown, elapsedMs: number, parts: RestoreParts): void {
+  const { proxies, cooldowns, sessions } = checked(given);
+  checkNumbers({ elapsedMs }, ['elapsedMs'], 'restore()');
+  const { find, hosts, now } = parts;
+  for (const [id, { stats, breaker, lastSuccessAgoMs }] of Object.entries(proxies)) {
+    const member = find(id);
+    if (member === undefined) continue;
+    member.stats.restore(stats, elapsedMs, now);
+    if (lastSuccessAgoMs !== null) member.lastSuccessAt = now - lastSuccessAgoMs - elapsedMs;
+    parts.setBreaker(member, absolute(breaker, now, elapsedMs));
+  }
+  for (const cooldown of cooldowns) {
+    const remainingMs = cooldown.remainingMs - elapsedMs;
+    if (remainingMs > 0 && find(cooldown.proxyId) !== undefined)
+      hosts.restore({ ...cooldown, remainingMs }, now);
+  }
+  for (const { id, proxyId, ageMs, idleMs, requestCount, leaving } of sessions) {
+    if (find(proxyId) === undefined) continue;
+    const [createdAt, lastUsedAt] = [now - ageMs - elapsedMs, now - idleMs - elapsedMs];
+    parts.sessions.restore({ id, proxyId, createdAt, lastUsedAt, requestCount });
+    if (leaving) parts.sessions.leave(id, proxyId);
+  }
+}
+
+function relative(breaker: BreakerState, now: number): LearnedBreaker {
+  const { opens } = breaker;
+  if (breaker.state === 'open') return { state: 'open', remainingMs: breaker.until - now, opens };
+  return breaker.state === 'closed' ? { ...breaker } : { state: 'half-open', opens };
+}
+
+function absolute(breaker: LearnedBreaker, now: number, elapsedMs: number): BreakerState {
+  const { opens } = breaker;
+  if (breaker.state === 'closed') return { state: 'closed', faults: breaker.faults, opens };
+  // A probe that was out has ended with its process.
+  if (breaker.state === 'half-open') return { state: 'half-open', opens, probe: null };
+  return { state: 'open', until: now + Math.max(0, breaker.remainingMs - elapsedMs), opens };
+}
+
+/** Hand-written, because core has no dependency; it names the first part that is wrong. */
+function checked(given: unknown): Snapshot {
+  const snapshot = objectAt(given, 'snapshot');
+  if (snapshot.version !== VERSION) throw new SnapshotError('version', `is not ${VERSION}`);
+  for (const [id, entry] of Object.entries(objectAt(snapshot.proxies, 'proxies'))) {
+    const path = `proxies.${/^px_[0-9a-f]{16}$/.test(id) ? id : '(no proxy id)'}`;
+    const { stats, breaker, lastSuccessAgoMs } = objectAt(entry, path);
+    checkStats(objectAt(stats, `${path}.stats`), `${path}.stats`);
+    checkBreaker(objectAt(breaker, `${path}.breaker`), `${path}.breaker`);
+    if (lastSuccessAgoMs !== null) checkNumbers({ lastSuccessAgoMs }, ['lastSuccessAgoMs'], path);
+  }
+  arrayAt(snapshot.cooldowns, 'cooldowns').forEach((entry, i) => {
+    const cooldown = objectAt(entry, `cooldowns[${i}]`);
+    checkTexts(cooldown, ['host', 'proxyId'], `cooldowns[${i}]`);
+    checkNumbers(cooldown, ['remainingMs'], `cooldowns[${i}]`);
+    checkCounts(cooldown, ['bans'], `cooldowns[${i}]`);
+  });
+  arrayAt(snapshot.sessions, 'sessions').forEach((entry, i) => {
+    const session = objectAt(entry, `sessions[${i}]`);
+    checkTexts(session, ['id', 'proxyId'], `sessions[${i}]`);
+    if (!isSessionId(session.id as string)) throw new SnapshotError(`sessions[${i}].id`, 'is no session id');
+    checkNumbers(session, ['ageMs', 'idleMs'], `sessions[${i}]`);
+    checkCounts(session, ['requestCount'], `sessions[${i}]`);
+    if (typeof session.leaving !== 'boolean')
+      throw new SnapshotError(`sessions[${i}].leaving`, 'is neither true nor false');
+  });
+  return given as Snapshot;
+}
+
+function checkStats(stats: Record<string, unknown>, path: string): void {
+  checkCounts(stats, ['completed', 'succeeded', 'failed'], path);
+  if (Number(stats.succeeded) + Number(stats.failed) > Number(stats.completed)) {
+    throw new SnapshotError(`${path}.completed`, 'is less than those that succeeded or failed');
+  }
+  if (stats.emaLatencyMs !== null) checkNumbers(stats, ['emaLatencyMs'], path);
+  arrayAt(stats.minutes, `${path}.minutes`).forEach((count, i) => {
+    if (!isCount(count)) throw new SnapshotError(`${path}.minutes[${i}]`, NO_COUNT);
+  });
+}
+
+function checkBreaker(breaker: Record<string, unknown>, path: string): void {
+  const { state } = breaker;
+  if (state !== 'closed' && state !== 'open' && state !== 'half-open') {
+    throw new SnapshotError(`${path}.state`, 'is no breaker state');
+  }
+  checkCounts(breaker, ['opens'], path);
+  if (state === 'closed') checkNumbers(breaker, ['faults'], path);
+  if (state === 'open') checkNumbers(breaker, ['remainingMs'], path);
+}
+
+function checkCounts(from: Record<string, unknown>, names: readonly string[], path: string): void {
+  for (const name of names) {
+    if (!isCount(from[name])) throw new SnapshotError(`${path}.${name}`, NO_COUNT);
+  }
+}
+
+function isCount(value: unknown): boolean {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_COUNT;
+}
+
+function checkNumbers(from: Record<string, unknown>, names: readonly string[], path: string): void {
+  for (const name of names) {
+    const value = from[name];
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+      throw new SnapshotError(`${path}.${name}`, 'is no number of 0 or more');
+    }
+  }
+}
+
+function checkTexts(from: Record<string, unknown>, names: readonly string[], path: string): void {
+  for (const name of names) {
+    if (typeof from[name] !== 'string') throw new SnapshotError(`${path}.${name}`, 'is no text');
+  }
+}
+
+function objectAt(value: unknown, path: string): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
+  throw new SnapshotError(path, 'is no object');
+}
+
+function arrayAt(value: unknown, path: string): unknown[] {
+  if (Array.isArray(value)) return value;
+  throw new SnapshotError(path, 'is no array');
+}
