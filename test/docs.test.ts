@@ -150,6 +150,9 @@ function classOfCode(): Record<string, string> {
     for (const [, name, body] of text.matchAll(/^export class (\w+) extends ProxyWhirlError \{(.*?)^\}/gms)) {
       const code = body?.match(/super\(\s*'(PW_\w+)'/)?.[1];
       if (name && code) classes[code] = name;
+      // A class for a family of codes has them in a table of its own file.
+      if (name && !code)
+        for (const [family] of text.matchAll(/^ {2}PW_\w+(?=: ')/gm)) classes[family.trim()] = name;
     }
   }
   return classes;

@@ -2,6 +2,9 @@ import Table from 'cli-table3';
 import pc from 'picocolors';
 import type { CrawlResult } from './crawls.js';
 
+/** No line between rows: thirteen proxies shall fit on a screen. */
+const chars = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
+
 type Row = readonly [label: string, result: CrawlResult];
 
 /** The crawls side by side. */
@@ -9,6 +12,7 @@ export function summaryTable(rows: readonly Row[]): string {
   const table = new Table({
     head: ['crawl', 'pages done', 'failed requests', 'attempts', 'bans', 'seconds'],
     colAligns: ['left', 'right', 'right', 'right', 'right', 'right'],
+    chars,
     style: { head: [], border: [] },
   });
   for (const [label, { pages, failed, attempts, bans, seconds }] of rows) {
@@ -29,6 +33,7 @@ export function proxyTable({ proxies }: CrawlResult): string {
   const table = new Table({
     head: ['proxy', 'requests', 'success rate', 'EMA ms', 'health'],
     colAligns: ['left', 'right', 'right', 'right', 'left'],
+    chars,
     style: { head: [], border: [] },
   });
   for (const { name, started, succeeded, failed, emaLatencyMs, health } of proxies ?? []) {
