@@ -17,6 +17,28 @@ export type ErrorCode =
   | 'PW_SESSION_NOT_FOUND'
   | 'PW_SNAPSHOT_INVALID'
   | 'PW_CLOSED'
+  | 'PW_PROXY_NOT_FOUND'
+  | 'PW_PROXY_REFUSED'
+  | 'PW_PROXY_CONNECT_TIMEOUT'
+  | 'PW_PROXY_RESET'
+  | 'PW_PROXY_CLOSED'
+  | 'PW_PROXY_AUTH'
+  | 'PW_PROXY_CONNECT_STATUS'
+  | 'PW_PROXY_BAD_RESPONSE'
+  | 'PW_PROXY_TLS'
+  | 'PW_TARGET_TLS'
+  | 'PW_TARGET_NOT_FOUND'
+  | 'PW_TARGET_INVALID'
+  | 'PW_TUNNEL_DEADLINE'
+  | 'PW_TUNNEL_ABORTED'
+  | 'PW_LOCAL_NETWORK'
+  | 'PW_FETCH_INVALID'
+  | 'PW_FETCH_EXHAUSTED'
+  | 'PW_FETCH_DEADLINE'
+  | 'PW_FETCH_ABORTED'
+  | 'PW_FETCH_REDIRECT'
+  | 'PW_FETCH_BODY_LIMIT'
+  | 'PW_FETCH_BODY_BROKEN'
   | 'PW_LAB_UNAVAILABLE';
 
 /** Stable code -> HTTP status (used by the REST API) and what it means. */
@@ -40,6 +62,46 @@ export const errorCodes: Readonly<Record<ErrorCode, { readonly status: number; r
     PW_SESSION_NOT_FOUND: { status: 404, meaning: 'There is no session with this id.' },
     PW_SNAPSHOT_INVALID: { status: 400, meaning: 'A snapshot has another version or another shape.' },
     PW_CLOSED: { status: 503, meaning: 'The engine was closed.' },
+    PW_PROXY_NOT_FOUND: { status: 502, meaning: 'The host name of the proxy does not resolve.' },
+    PW_PROXY_REFUSED: {
+      status: 502,
+      meaning: 'Nothing listens at the address of the proxy, or it cannot be reached.',
+    },
+    PW_PROXY_CONNECT_TIMEOUT: {
+      status: 504,
+      meaning: 'A phase of opening a tunnel took longer than its limit.',
+    },
+    PW_PROXY_RESET: { status: 502, meaning: 'The connection was reset before a request was written.' },
+    PW_PROXY_CLOSED: { status: 502, meaning: 'The connection was closed before a request was written.' },
+    PW_PROXY_AUTH: { status: 502, meaning: 'The proxy refused the credentials, or asks for some.' },
+    PW_PROXY_CONNECT_STATUS: { status: 502, meaning: 'The proxy refused to open a tunnel.' },
+    PW_PROXY_BAD_RESPONSE: {
+      status: 502,
+      meaning: 'The proxy answered with something that is not its protocol.',
+    },
+    PW_PROXY_TLS: { status: 502, meaning: 'TLS with the proxy failed.' },
+    PW_TARGET_TLS: { status: 502, meaning: 'TLS with the target failed inside the tunnel.' },
+    PW_TARGET_NOT_FOUND: { status: 502, meaning: 'The host name of the target does not resolve.' },
+    PW_TARGET_INVALID: {
+      status: 400,
+      meaning: 'The target is no host and port that the proxy can be asked for.',
+    },
+    PW_TUNNEL_DEADLINE: { status: 504, meaning: 'The deadline passed before the tunnel stood.' },
+    PW_TUNNEL_ABORTED: { status: 503, meaning: 'The caller aborted the attempt.' },
+    PW_LOCAL_NETWORK: { status: 503, meaning: 'Our own machine or network failed; no proxy is to blame.' },
+    PW_FETCH_INVALID: { status: 400, meaning: 'A request cannot be sent as it was asked for.' },
+    PW_FETCH_EXHAUSTED: {
+      status: 502,
+      meaning: 'All attempts of a request failed, or no further one was allowed.',
+    },
+    PW_FETCH_DEADLINE: { status: 504, meaning: 'The deadline of a request passed.' },
+    PW_FETCH_ABORTED: { status: 503, meaning: 'The caller aborted a request.' },
+    PW_FETCH_REDIRECT: { status: 502, meaning: 'A redirect cannot be followed, or must not be.' },
+    PW_FETCH_BODY_LIMIT: { status: 502, meaning: 'The body of an answer is larger than allowed.' },
+    PW_FETCH_BODY_BROKEN: {
+      status: 502,
+      meaning: 'The body of an answer broke off, stalled or could not be decoded.',
+    },
     PW_LAB_UNAVAILABLE: { status: 500, meaning: 'The lab cannot do on this machine what was asked of it.' },
   };
 
@@ -146,6 +208,37 @@ export class StrategyUnknownError extends ProxyWhirlError {
       name: shown,
       known,
     });
+  }
+}
+
+/** No candidate has the data that a strategy needs; `data.fields` lists what is missing. */
+export class StrategyMetadataError extends ProxyWhirlError {
+  readonly fields: readonly string[];
+
+  constructor(strategy: string, fields: readonly string[]) {
+    super(
+      'PW_STRATEGY_METADATA',
+      `The strategy "${strategy}" needs data that no candidate has: ${fields.join(', ')}.`,
+      {
+        strategy,
+        fields,
+      },
+    );
+    this.fields = fields;
+  }
+}
+
+/** A strategy that does not keep the contract; `data.rule` says which part of it. */
+export class StrategyContractError extends ProxyWhirlError {
+  constructor(name: string, rule: string, options?: ErrorOptions) {
+    super('PW_STRATEGY_INVALID', `The strategy "${name}" ${rule}.`, { name, rule }, options);
+  }
+}
+
+/** A snapshot that cannot be taken over; nothing was changed. */
+export class SnapshotError extends ProxyWhirlError {
+  constructor(path: string, rule: string) {
+    super('PW_SNAPSHOT_INVALID', `The snapshot cannot be restored: ${path} ${rule}.`, { path, rule });
   }
 }
 

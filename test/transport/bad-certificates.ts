@@ -1,0 +1,39 @@
+/**
+ * Certificates that nobody should accept, for `localhost` and `127.0.0.1`, EC P-256. Public on purpose: they are
+ * worthless anywhere.
+ */
+
+/** Signed by itself, valid 2024-2124. */
+export const selfSignedPem = `-----BEGIN CERTIFICATE-----
+MIIBmjCCAUGgAwIBAgIUT1yrQJF3g4amPUq2+BFwOroCuBYwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMDIwMDA1MFoYDzIxMjYxMDI3
+MjAwMDUwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAT0bj+B1TqibEUou0v3CuqJbmmuEJDbYhc9A782qtsMRPxJ2TNLFy4Q
+2qaEEmAf6SR8aE6Xz4EaDWV1LfgBtj9do28wbTAdBgNVHQ4EFgQUsnrNPluWq6um
+NHCWCKRnB4SCmUswHwYDVR0jBBgwFoAUsnrNPluWq6umNHCWCKRnB4SCmUswDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARhwR/AAABgglsb2NhbGhvc3QwCgYIKoZI
+zj0EAwIDRwAwRAIgZVWg/WYo81yO5Ym5Yb0lEeNSvFU8XP2TYnUdS4u9viwCIGmx
+dSSkAEfSwmWfGK9TcVqKqIVhOpaMU7P/7fQEjmW+
+-----END CERTIFICATE-----
+`;
+
+/** Signed by itself, and its time is over: 2020-2021. */
+export const expiredPem = `-----BEGIN CERTIFICATE-----
+MIIBYjCCAQigAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
+c3QwHhcNMjAwMTAxMDAwMDAwWhcNMjEwMTAxMDAwMDAwWjAUMRIwEAYDVQQDDAls
+b2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAT0bj+B1TqibEUou0v3
+CuqJbmmuEJDbYhc9A782qtsMRPxJ2TNLFy4Q2qaEEmAf6SR8aE6Xz4EaDWV1LfgB
+tj9do0swSTAaBgNVHREEEzARhwR/AAABgglsb2NhbGhvc3QwDAYDVR0TBAUwAwEB
+/zAdBgNVHQ4EFgQUsnrNPluWq6umNHCWCKRnB4SCmUswCgYIKoZIzj0EAwIDSAAw
+RQIgW85+cHY+H5zL7YexpSAuDZ6QFmi9EkjYXSvKdp41glECIQC0MowKuYeymvmv
+NFGRMbgepZzeUYKQDau+ARZtrdxelg==
+-----END CERTIFICATE-----
+`;
+
+/** Private key of both. */
+export const badKeyPem = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgCgz95xWHrc/M25kb
+jAg7rjQp57dEY5g262BgtZ53kAChRANCAAT0bj+B1TqibEUou0v3CuqJbmmuEJDb
+Yhc9A782qtsMRPxJ2TNLFy4Q2qaEEmAf6SR8aE6Xz4EaDWV1LfgBtj9d
+-----END PRIVATE KEY-----
+`;
