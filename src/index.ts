@@ -70,3 +70,6 @@ export {
   type WeightedSettings,
   weighted,
 } from './strategies/index.js';
+export { FetchError } from './transport/fetch-error.js';
+export type { ProxiedInit } from './transport/fetch-init.js';
+export type { ProxiedResponse } from './transport/proxied-response.js';

@@ -1,7 +1,8 @@
 import type { ProxyConfiguration } from '@crawlee/core';
+import type { Random } from './core/clock.js';
 import type { Rotator } from './core/rotator.js';
 import { createRotator } from './create-rotator.js';
-import { OptionsError } from './errors.js';
+import { ClosedError, OptionsError } from './errors.js';
 import {
   CrawleeAdapter,
   type CrawleeProxyConfiguration,
@@ -10,6 +11,10 @@ import {
 import type { CrawleeHooks } from './integrations/crawlee-hooks.js';
 import { patientAcquire } from './integrations/patience.js';
 import { type ProxyWhirlOptions, resolveOptions } from './options.js';
+import type { ProxyDispatchers } from './transport/dispatcher.js';
+import type { ProxiedFetch } from './transport/fetch.js';
+import type { ProxiedInit } from './transport/fetch-init.js';
+import type { ProxiedResponse } from './transport/proxied-response.js';
 
 /**
  * Crawlee's `proxyConfiguration`, and the engine behind it. Everything works with nothing but
@@ -21,6 +26,12 @@ export interface ProxyWhirl extends ProxyConfiguration {
   readonly hooks: CrawleeHooks;
   /** The crawler's options with this proxy configuration and the hooks; your own hooks and handlers stay, in order. */
   wire<T extends object>(options: T): T;
+  /**
+   * One request through the pool: several proxies are tried within one deadline, a POST reaches a target at most once,
+   * and nothing ever goes direct, whatever `onEmpty` says. Undici is loaded at the first call.
+   * @throws FetchError, PoolEmptyError, NoCandidateError
+   */
+  fetch(url: string | URL, init?: ProxiedInit): Promise<ProxiedResponse>;
   /** Resolves when the pool is ready for its first request. */
   ready(): Promise<void>;
   /** Resolves when everything learned so far is where it shall be kept. */
@@ -46,10 +57,28 @@ export function proxywhirl(options: ProxyWhirlOptions): ProxyWhirl {
   const closing = new AbortController();
   const acquire = patientAcquire(rotator, { onEmpty, waitMs, signal: closing.signal });
   const adapter = new CrawleeAdapter({ rotator, acquire, browserAffinity, freeRetries });
-  const whirl = new Whirl(rotator, adapter, closing);
+  const whirl = new Whirl(rotator, adapter, closing, engine.random ?? Math.random);
   // Crawlee 3 types the option with its class, whose protected members a duck type cannot have; at run time it asks
   // for two methods and nothing else.
   return whirl as unknown as ProxyWhirl;
+}
+
+interface Transport {
+  readonly fetch: ProxiedFetch;
+  readonly dispatchers: ProxyDispatchers;
+}
+
+/** Loaded when it is used: who only crawls with Crawlee need not wait for undici. */
+async function openTransport(rotator: Rotator, random: Random): Promise<Transport> {
+  const [{ createFetch }, { ProxyDispatchers }] = await Promise.all([
+    import('./transport/fetch.js'),
+    import('./transport/dispatcher.js'),
+  ]);
+  const dispatchers = new ProxyDispatchers();
+  rotator.on('pool', ({ proxyId, change }) => {
+    if (change === 'removed') dispatchers.drop(proxyId);
+  });
+  return { dispatchers, fetch: createFetch({ rotator, dispatchers, clock: rotator.clock, random }) };
 }
 
 class Whirl implements CrawleeProxyConfiguration {
@@ -59,12 +88,15 @@ class Whirl implements CrawleeProxyConfiguration {
   readonly hooks: CrawleeHooks;
   readonly #adapter: CrawleeAdapter;
   readonly #closing: AbortController;
+  readonly #random: Random;
+  #transport: Promise<Transport> | null = null;
 
-  constructor(rotator: Rotator, adapter: CrawleeAdapter, closing: AbortController) {
+  constructor(rotator: Rotator, adapter: CrawleeAdapter, closing: AbortController, random: Random) {
     this.rotator = rotator;
     this.hooks = adapter.hooks;
     this.#adapter = adapter;
     this.#closing = closing;
+    this.#random = random;
   }
 
   newProxyInfo(session?: string | number | object, options?: object): Promise<CrawleeProxyInfo | undefined> {
@@ -79,6 +111,13 @@ class Whirl implements CrawleeProxyConfiguration {
     return this.#adapter.wire(options, this);
   }
 
+  async fetch(url: string | URL, init?: ProxiedInit): Promise<ProxiedResponse> {
+    if (this.#closing.signal.aborted) throw new ClosedError();
+    this.#transport ??= openTransport(this.rotator, this.#random);
+    const transport = await this.#transport;
+    return transport.fetch(url, init);
+  }
+
   async ready(): Promise<void> {}
 
   async flush(): Promise<void> {}
@@ -87,6 +126,8 @@ class Whirl implements CrawleeProxyConfiguration {
     this.#closing.abort();
     this.rotator.close();
     this.#adapter.close();
+    const transport = await this.#transport;
+    await transport?.dispatchers.destroy();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -12,6 +12,8 @@ export interface Seen {
   readonly status?: number | undefined;
   /** Time to first byte in ms. */
   readonly latencyMs?: number | undefined;
+  /** How long the target asked to stay away, in ms. */
+  readonly retryAfterMs?: number | undefined;
 }
 
 /**
@@ -32,6 +34,7 @@ export class Attempt {
   #navigationAt: number | null = null;
   #latencyMs: number | undefined;
   #status: number | undefined;
+  #retryAfterMs: number | undefined;
   #ended = false;
 
   constructor(request: CrawleeRequest, lease: Lease, clock: Clock, onEnd: AttemptEnd) {
@@ -64,6 +67,7 @@ export class Attempt {
       if (this.#navigationAt !== null) this.#latencyMs = this.#clock.now() - this.#navigationAt;
     }
     this.#status = seen.status ?? this.#status;
+    this.#retryAfterMs = seen.retryAfterMs ?? this.#retryAfterMs;
     this.#latencyMs = seen.latencyMs ?? this.#latencyMs;
   }
 
@@ -95,6 +99,7 @@ export class Attempt {
       ...(error !== undefined && { error }),
       ...(this.#status !== undefined && { status: this.#status }),
       ...(this.#latencyMs !== undefined && { latencyMs: this.#latencyMs }),
+      ...(this.#retryAfterMs !== undefined && { retryAfterMs: this.#retryAfterMs }),
     });
   }
 

@@ -1,4 +1,5 @@
 import { isProxyPage } from '../transport/classify.js';
+import { parseRetryAfter } from '../transport/retry-after.js';
 import type { Attempt, Seen } from './crawlee-attempt.js';
 
 /** What the hooks read of Crawlee's context; every part may be missing. */
@@ -47,7 +48,13 @@ export function crawleeHooks({ attemptOf, carriedBy }: HookTargets): CrawleeHook
         if (attempt === undefined) return;
         const url = browserProxyUrl(context);
         if (url !== undefined) carriedBy(attempt, url);
-        attempt.look = () => readResponse(context.response);
+        attempt.look = () => {
+          try {
+            return readResponse(context.response);
+          } catch {
+            return {};
+          }
+        };
         attempt.navigating();
       }),
     ],
@@ -116,20 +123,25 @@ function browserProxyUrl({ browserController }: HookContext): string | undefined
   return browserController?.proxyUrl ?? launch.proxyUrl;
 }
 
-/** Status and time to first byte in ms, of got's response and of a browser's. */
+/** Status, time to first byte and Retry-After in ms, of got's response and of a browser's. */
 function readResponse(response: unknown): Seen {
   if (typeof response !== 'object' || response === null) return {};
-  const { status, statusCode, timings, request } = response as {
+  const { status, statusCode, headers, timings, request } = response as {
     status?: unknown;
     statusCode?: unknown;
+    headers?: unknown;
     timings?: { start?: number; response?: number };
     request?: unknown;
   };
   const code = typeof status === 'function' ? (status.call(response) as unknown) : statusCode;
+  const fields = typeof headers === 'function' ? (headers.call(response) as unknown) : headers;
+  const retryAfter = (fields as Record<string, unknown> | undefined)?.['retry-after'];
+  const retryAfterMs = typeof retryAfter === 'string' ? parseRetryAfter(retryAfter, Date.now()) : null;
   const first = typeof request === 'function' ? browserTiming(request.call(response)) : gotTiming(timings);
   return {
     ...(typeof code === 'number' && { status: code }),
     ...(first !== undefined && first > 0 && { latencyMs: first }),
+    ...(retryAfterMs !== null && { retryAfterMs }),
   };
 }
 

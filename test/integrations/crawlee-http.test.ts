@@ -69,7 +69,8 @@ describe('CheerioCrawler with nothing but proxyConfiguration', () => {
     for (const proxy of lab.proxies) {
       const report = reports.get(`http://${proxy.address}:${proxy.port}`);
       const good = proxy.name.startsWith('good');
-      expect(report?.health, proxy.name).toBe(good ? 'closed' : 'open');
+      // One that refuses the password is away for longer.
+      expect(good ? ['closed'] : ['open', 'auth-failed'], proxy.name).toContain(report?.health);
       expect(report?.succeeded, proxy.name).toBe(lab.site.byAddress.get(proxy.address)?.requests ?? 0);
       expect(report?.active, proxy.name).toBe(0);
       if (good) expect(report?.emaLatencyMs, proxy.name).toBeGreaterThan(0);
@@ -266,6 +267,22 @@ describe('wire()', () => {
     expect(failed).toEqual([]);
     expect(titles).not.toContain('log in');
     expect(titles).toHaveLength(10);
+  });
+
+  it('row 17 a ban with Retry-After cools the pair for as long as the site says', async () => {
+    const lab = await world([{}, {}]);
+    const [banned] = lab.proxies;
+    lab.site.ban({ addresses: [banned?.address ?? ''], status: 429, retryAfterSeconds: 120 });
+    const whirl = whirlOver(lab);
+    const cooldowns: number[] = [];
+    whirl.rotator.on('cooldown', ({ cooldownMs }) => void cooldowns.push(cooldownMs));
+    const { failed } = await crawl(
+      whirl.wire({ proxyConfiguration: whirl } satisfies CheerioCrawlerOptions),
+      urls(lab, 20),
+    );
+    expect(failed).toEqual([]);
+    expect(cooldowns.length).toBeGreaterThan(0);
+    expect(new Set(cooldowns)).toEqual(new Set([120_000]));
   });
 
   it('does not throw into the crawl, whatever context a hook is given', async () => {

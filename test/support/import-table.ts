@@ -94,6 +94,7 @@ export const importTable: readonly Layer[] = [
       'options.ts',
       'cache/',
       'sources/',
+      'transport/',
       'integrations/',
       'create-rotator.ts',
       'proxywhirl.ts',
