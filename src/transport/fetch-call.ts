@@ -10,7 +10,7 @@ import { type Answer, attempt, isCallersFault, isFailure } from './fetch-attempt
 import { type FetchAttempt, FetchError } from './fetch-error.js';
 import type { FetchOrder, FetchRequest } from './fetch-init.js';
 import type { LatencyRecord } from './latency-record.js';
-import { ProxiedResponse } from './proxied-response.js';
+import { type ProxiedResponse, proxiedResponse } from './proxied-response.js';
 import { followRedirect, isRedirect } from './redirect.js';
 
 /** What a fetch asks of the engine. */
@@ -193,7 +193,7 @@ export class FetchCall {
     this.#deadline.unref();
     this.#endWhenDone();
     const { status, statusText, headers, body, firstByteMs } = answer;
-    return new ProxiedResponse(
+    return proxiedResponse(
       body,
       { status, statusText, headers, url: request.url.href, redirected: hops > 0 },
       {

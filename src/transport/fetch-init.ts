@@ -35,7 +35,7 @@ const MAX_MS = 2 ** 31 - 1;
 export interface ProxiedInit extends Partial<Omit<FetchLimits, 'phases'>> {
   /** @default 'GET' */
   readonly method?: string | undefined;
-  readonly headers?: HeadersInit | undefined;
+  readonly headers?: ConstructorParameters<typeof Headers>[0] | undefined;
   readonly body?: ProxiedBody | null | undefined;
   /** `follow` goes up to five steps, and takes credentials to no other origin. @default 'follow' */
   readonly redirect?: 'follow' | 'manual' | 'error' | undefined;
@@ -132,7 +132,7 @@ function readMethod(given: string): string {
   throw new FetchError('PW_FETCH_INVALID', 'its method is none that can be sent');
 }
 
-function readHeaders(given: HeadersInit | undefined): Headers {
+function readHeaders(given: ProxiedInit['headers']): Headers {
   let headers: Headers;
   try {
     headers = new Headers(given);

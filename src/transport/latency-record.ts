@@ -17,7 +17,7 @@ export class LatencyRecord {
   readonly #samples: LRUCache<string, number[]>;
 
   /** @param maxProxies those unused for longest are forgotten first */
-  constructor(maxProxies = MAX_PROXIES) {
+  constructor(maxProxies: number = MAX_PROXIES) {
     this.#samples = new LRUCache({ maxSize: maxProxies, sizeCalculation: () => 1 });
   }
 

@@ -27,47 +27,28 @@ export function hasNoBody(method: string, status: number): boolean {
 }
 
 /** A web-standard Response, and which proxy brought it. */
-export class ProxiedResponse extends Response implements ProxiedDetails {
-  readonly proxy: ProxiedDetails['proxy'];
-  readonly attempts: ProxiedDetails['attempts'];
-  readonly timings: ProxiedDetails['timings'];
-  readonly #head: AnswerHead;
+export type ProxiedResponse = Response & ProxiedDetails;
 
-  constructor(body: ReadableStream<Uint8Array> | null, head: AnswerHead, details: ProxiedDetails) {
-    // The constructor of the platform takes 200 to 599 only, while sites do answer 999.
-    const status = head.status >= 200 && head.status <= 599 ? head.status : 200;
-    super(body, { status, headers: head.headers });
-    this.#head = head;
-    this.proxy = details.proxy;
-    this.attempts = details.attempts;
-    this.timings = details.timings;
-  }
-
-  override get status(): number {
-    // The constructor of the platform asks before there is a head.
-    return #head in this ? this.#head.status : super.status;
-  }
-
-  override get ok(): boolean {
-    return this.#head.status >= 200 && this.#head.status <= 299;
-  }
-
-  override get statusText(): string {
-    return this.#head.statusText;
-  }
-
-  /** Of the last request, after redirects. */
-  override get url(): string {
-    return this.#head.url;
-  }
-
-  override get redirected(): boolean {
-    return this.#head.redirected;
-  }
-
-  override clone(): ProxiedResponse {
-    const { body, headers } = super.clone();
-    const head = { ...this.#head, headers };
-    return new ProxiedResponse(body, head, this);
-  }
+/**
+ * Makes one. Own properties shadow those that the platform's constructor does not take: a URL, and statuses outside of
+ * 200 to 599, while sites do answer 999. Not a subclass, because the types of Node and of browsers disagree on what
+ * of a Response may be overridden.
+ */
+export function proxiedResponse(
+  body: ReadableStream<Uint8Array> | null,
+  head: AnswerHead,
+  { proxy, attempts, timings }: ProxiedDetails,
+): ProxiedResponse {
+  const { status, statusText, url, redirected, headers } = head;
+  const response = new Response(body, { status: status >= 200 && status <= 599 ? status : 200, headers });
+  const clone = (): ProxiedResponse => {
+    const copy = Response.prototype.clone.call(response);
+    return proxiedResponse(copy.body, { ...head, headers: copy.headers }, { proxy, attempts, timings });
+  };
+  const ok = status >= 200 && status <= 299;
+  const own = { status, ok, statusText, url, redirected, clone, proxy, attempts, timings };
+  return Object.defineProperties(
+    response,
+    Object.fromEntries(Object.entries(own).map(([name, value]) => [name, { value, enumerable: true }])),
+  ) as ProxiedResponse;
 }
