@@ -63,6 +63,7 @@ export function createRotator(given: RotatorOptions = {}): Rotator {
     stats: { emaAlpha: options.emaAlpha, windowSeconds: options.windowSeconds },
     breaker: { ...options.breaker, jitter: JITTER },
     hosts: { ...options.ban, jitter: JITTER },
+    panic: options.panic,
     sessions: {
       idleTimeoutSeconds: options.sessionTimeoutSeconds,
       maxAgeSeconds: options.sessionMaxAgeSeconds,

@@ -14,6 +14,10 @@ export interface BreakerOptions {
   maxOpenMs?: number;
   /** How long the one probe of a half-open breaker may stay unsettled, in ms. @default 60000 */
   probeMs?: number;
+  /** Probes in a row that must succeed. @default 2 */
+  probeSuccesses?: number;
+  /** Time in ms over which the share of a proxy that came back grows from a tenth to all; 0 = none. @default 30000 */
+  warmingMs?: number;
 }
 
 /** How long a proxy stays away from a host that banned it. */
@@ -24,6 +28,14 @@ export interface BanOptions {
   maxCooldownMs?: number;
   /** Pairs that are remembered; the oldest ban is forgotten first. @default 100000 */
   maxPairs?: number;
+}
+
+/** When so much of the pool fails at once that it is rather our own network than the proxies. */
+export interface PanicOptions {
+  /** It begins below this share of proxies that may serve, or below two of them; 0..1, 0 = never. @default 0.1 */
+  share?: number;
+  /** Time in ms within which half of the pool must have opened, without a success in between. @default 10000 */
+  windowMs?: number;
 }
 
 /** Options of `createRotator()`. Unknown keys are an error. */
@@ -40,6 +52,7 @@ export interface RotatorOptions {
   minSuccessRate?: number | null;
   breaker?: BreakerOptions;
   ban?: BanOptions;
+  panic?: PanicOptions;
   /** Weight of the newest latency in the moving average, above 0 and below 1. @default 0.2 */
   emaAlpha?: number;
   /** Sliding window of the request counts in seconds, at most 86400. @default 3600 */
@@ -80,9 +93,13 @@ export interface ProxyWhirlOptions extends RotatorOptions {
 
 type Filled<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
 
-export type ResolvedRotatorOptions = Omit<Filled<RotatorOptions>, 'breaker' | 'ban' | 'clock' | 'random'> & {
+export type ResolvedRotatorOptions = Omit<
+  Filled<RotatorOptions>,
+  'breaker' | 'ban' | 'panic' | 'clock' | 'random'
+> & {
   readonly breaker: Filled<BreakerOptions>;
   readonly ban: Filled<BanOptions>;
+  readonly panic: Filled<PanicOptions>;
   readonly clock?: Clock;
   readonly random?: Random;
 };
@@ -114,6 +131,8 @@ const rotatorShape = {
       openMs: milliseconds.default(10_000),
       maxOpenMs: milliseconds.default(300_000),
       probeMs: milliseconds.default(60_000),
+      probeSuccesses: count.default(2),
+      warmingMs: z.number().nonnegative().default(30_000),
     })
     .prefault({}),
   ban: z
@@ -121,6 +140,12 @@ const rotatorShape = {
       cooldownMs: milliseconds.default(30_000),
       maxCooldownMs: milliseconds.default(900_000),
       maxPairs: count.default(100_000),
+    })
+    .prefault({}),
+  panic: z
+    .strictObject({
+      share: z.number().min(0).max(1).default(0.1),
+      windowMs: milliseconds.default(10_000),
     })
     .prefault({}),
   emaAlpha: z.number().gt(0).lt(1).default(0.2),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createRotator } from '../src/create-rotator.js';
 import { parseProxy, type RotatorOptions } from '../src/index.js';
 import { optionNames, resolveOptions, resolveRotatorOptions } from '../src/options.js';
-import { constantly, proxyLine, testEngine } from './support/test-engine.js';
+import { blame, constantly, proxyLine, proxyLines, record, testEngine } from './support/test-engine.js';
 
 const still = constantly(0);
 const url = 'https://a.test/';
@@ -69,6 +69,30 @@ describe('R-30 options of createRotator, each read', () => {
     rotator.acquire();
   });
 
+  it.each([
+    [{}, 2, 30_000],
+    [{ breaker: { probeSuccesses: 3, warmingMs: 70 } }, 3, 70],
+    [{ breaker: { probeSuccesses: 1, warmingMs: 0 } }, 1, 0],
+  ])(
+    'breaker.probeSuccesses and breaker.warmingMs: how a proxy comes back, 2 and 30 s by default',
+    (options, successes, ms) => {
+      const { clock } = testEngine(0);
+      const proxies = [proxyLine(0)];
+      const rotator = createRotator({ proxies, clock, random: still, panic: { share: 0 }, ...options });
+      blame(rotator, String(rotator.pool.list()[0]?.id), 5);
+      clock.advance(10_000);
+      const changes = record(rotator, 'breaker');
+      for (let i = 1; i < successes; i++) rotator.acquire().succeed();
+      expect(changes.map(({ to }) => to)).toEqual(['half-open'].slice(0, successes - 1));
+      rotator.acquire().succeed();
+      clock.advance(Math.max(0, ms - 1));
+      rotator.stats();
+      expect(changes.map(({ to }) => to)).toEqual(['half-open', ms > 0 ? 'warming' : 'closed']);
+      clock.advance(1);
+      expect(rotator.stats().proxies[0]?.health).toBe('closed');
+    },
+  );
+
   it('ban.cooldownMs and ban.maxCooldownMs: the first cooldown and its cap, 30 s and 900 s by default', () => {
     expect(cooldowns({}, 6)).toEqual([30_000, 60_000, 120_000, 240_000, 480_000, 900_000]);
     expect(cooldowns({ ban: { cooldownMs: 100, maxCooldownMs: 150 } }, 2)).toEqual([100, 150]);
@@ -81,6 +105,44 @@ describe('R-30 options of createRotator, each read', () => {
       return new Set(Array.from({ length: 6 }, () => rotator.acquire({ url }).proxy.id));
     };
     expect([picks(1).size, picks(2).size]).toEqual([2, 1]);
+  });
+
+  it('panic.share: of the pool that may serve, below which nobody is blamed, 0.1 by default; 0 = never', () => {
+    const begins = (size: number, opened: number, panic: RotatorOptions['panic']): boolean => {
+      const engine = testEngine(0);
+      const rotator = createRotator({
+        proxies: proxyLines(size),
+        clock: engine.clock,
+        random: still,
+        ...(panic && { panic }),
+      });
+      const told = record(rotator, 'panic');
+      for (const { id } of rotator.pool.list().slice(0, opened)) blame(rotator, id, 5);
+      return told.length > 0;
+    };
+    expect([begins(100, 90, {}), begins(100, 91, {})]).toEqual([false, true]);
+    expect([begins(10, 9, undefined), begins(10, 8, undefined)]).toEqual([true, false]);
+    expect([begins(100, 50, { share: 0.5 }), begins(100, 51, { share: 0.5 })]).toEqual([false, true]);
+    expect(begins(10, 10, { share: 0 })).toBe(false);
+  });
+
+  it('panic.windowMs: within which half of the pool must have opened, 10 s by default', () => {
+    const begins = (apartMs: number, windowMs?: number): boolean => {
+      const panic = { share: 0.1, ...(windowMs !== undefined && { windowMs }) };
+      const { rotator, ids, clock } = testEngine(2, {
+        panic,
+        breaker: { openMs: 500_000, maxOpenMs: 500_000 },
+      });
+      const told = record(rotator, 'panic');
+      // Of three, so that half is more than one.
+      rotator.pool.add(proxyLine(7));
+      blame(rotator, String(ids[0]), 5);
+      clock.advance(apartMs);
+      blame(rotator, String(ids[1]), 5);
+      return told.length > 0;
+    };
+    expect([begins(10_000), begins(10_001)]).toEqual([true, false]);
+    expect([begins(50, 50), begins(51, 50)]).toEqual([true, false]);
   });
 
   it.each([
@@ -152,7 +214,7 @@ describe('R-30 what resolves', () => {
     const resolved = resolveOptions({ proxies: [proxyLine(0)], clock, random: still });
     expect(Object.isFrozen(resolved)).toBe(true);
     const names = Object.entries(resolved).flatMap(([name, value]) =>
-      name === 'breaker' || name === 'ban'
+      ['breaker', 'ban', 'panic'].includes(name)
         ? Object.keys(value as object).map((key) => `${name}.${key}`)
         : [name],
     );

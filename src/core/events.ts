@@ -28,7 +28,7 @@ export interface BreakerEvent {
   readonly proxyId: string;
   readonly from: string;
   readonly to: string;
-  /** Until when it stays open, in ms from now; null for other states. */
+  /** How long it stays open or auth-failed, in ms from now; null for other states. */
   readonly openMs: number | null;
 }
 
@@ -67,6 +67,11 @@ export interface WarningEvent {
   readonly message: string;
 }
 
+/** So much of the pool fails at once that its proxies are not blamed for it, or one request came through again. */
+export interface PanicEvent {
+  readonly on: boolean;
+}
+
 /** A proxy joined or left the pool. */
 export interface PoolEvent {
   readonly proxyId: string;
@@ -84,6 +89,7 @@ export interface RotatorEvents {
   fallback: FallbackEvent;
   warning: WarningEvent;
   pool: PoolEvent;
+  panic: PanicEvent;
   /** A listener threw; the error is handed on instead of breaking the request that caused the event. */
   'listener-error': { readonly event: string; readonly error: unknown };
 }

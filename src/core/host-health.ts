@@ -1,5 +1,7 @@
 import { LRUCache } from 'lru-cache';
+import { BanRecord } from './ban-record.js';
 import type { Random } from './clock.js';
+import { HostFailures } from './host-failures.js';
 
 /** How bans cool down, and how long evidence about a host counts. */
 export interface HostHealthSettings {
@@ -42,6 +44,8 @@ interface Cooldown {
 
 /** What is known of hosts: which proxies each has banned, and whether it answers at all. Bounded in memory. */
 export class HostHealth {
+  readonly failures: HostFailures = new HostFailures();
+  readonly bans: BanRecord = new BanRecord();
   readonly #settings: HostHealthSettings;
   readonly #random: Random;
   readonly #pairs: LRUCache<string, Cooldown>;
@@ -89,6 +93,8 @@ export class HostHealth {
   /** A success clears the record of the pair and tells that the host works. */
   success(host: string, proxyId: string, now: number): void {
     this.#lastSuccess.set(host, now);
+    this.failures.clear(host);
+    this.bans.success(host, proxyId, now);
     if (this.hasBans(host)) this.#pairs.delete(pairKey(host, proxyId));
   }
 

@@ -5,10 +5,10 @@
  * |-------------|----------------------------------------------------|-----------------------|
  * | `success`   | nobody's                                           | -                     |
  * | `proxy`     | the proxy's                                        | its breaker, weight 1 |
- * | `auth`      | the proxy refused our credentials                  | its breaker, weight 1 |
- * | `banned`    | the target does not want this proxy                | the (proxy, host) pair|
+ * | `auth`      | the proxy refused our credentials                  | its breaker; twice: away for minutes |
+ * | `banned`    | the target does not want this proxy                | the (proxy, host) pair; by three hosts: its breaker |
  * | `target`    | the target's                                       | nobody                |
- * | `ambiguous` | the proxy's or the target's, one cannot tell       | the breaker, weight ½ |
+ * | `ambiguous` | the proxy's or the target's, one cannot tell       | the breaker, weight ½, given back when the host fails through others as well |
  * | `local`     | our own machine, browser or network                | nobody                |
  * | `neutral`   | nobody's: aborted, skipped, failed in user code    | nobody                |
  */
@@ -23,13 +23,15 @@ export interface Outcome {
   readonly status?: number;
   /** How long the target asked us to stay away, in ms. Read for `banned`. */
   readonly retryAfterMs?: number;
+  /** The proxy refused the connection, or its name does not exist: twice in a row opens its breaker. Read for `proxy`. */
+  readonly hard?: true;
   /** Bytes carried. */
   readonly bytes?: number;
   readonly error?: unknown;
 }
 
 /** What `lease.succeed()` takes. */
-export type SuccessDetails = Omit<Outcome, 'verdict' | 'error' | 'retryAfterMs'>;
+export type SuccessDetails = Omit<Outcome, 'verdict' | 'error' | 'retryAfterMs' | 'hard'>;
 
 /** How much of a proxy fault a verdict is, 0 to 1. */
 export function faultWeight(verdict: Verdict): number {

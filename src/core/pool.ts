@@ -14,6 +14,8 @@ export class Member implements Candidate {
   breaker: BreakerState = closed;
   /** Monotonic ms of the last success; -Infinity before the first. */
   lastSuccessAt: number = Number.NEGATIVE_INFINITY;
+  /** Monotonic ms of the last fault; -Infinity before the first. */
+  lastFailedAt: number = Number.NEGATIVE_INFINITY;
   /** True once it left the pool: what its leases still report is ignored. */
   removed = false;
   drained = false;
@@ -90,6 +92,7 @@ export class Pool implements ProxyPool {
   readonly #byId = new Map<string, Member>();
   readonly #serving = new SlotSet();
   readonly #probing = new SlotSet();
+  readonly #warming = new SlotSet();
   readonly #countries = new Map<string, SlotSet>();
   readonly #countryPositions = new Positions();
   readonly #store: CandidateStore<Member> = new MemberStore(this.#bySlot, this.#serving, this.#countries);
@@ -105,6 +108,22 @@ export class Pool implements ProxyPool {
 
   get size(): number {
     return this.#byId.size;
+  }
+
+  /** Whether somebody who may serve has less than a full share. */
+  get hasWarming(): boolean {
+    return this.#warming.size > 0;
+  }
+
+  /** Whether one of those that may serve is such. */
+  some(test: Filter): boolean {
+    for (const member of this.#whole) if (test(member as Member)) return true;
+    return false;
+  }
+
+  /** How many may serve. */
+  get serving(): number {
+    return this.#serving.size;
   }
 
   get(id: string): Member | undefined {
@@ -192,6 +211,7 @@ export class Pool implements ProxyPool {
     const change = serving ? 'add' : 'delete';
     this.#serving[change](slot);
     this.#probing[serving && breaker.state === 'half-open' ? 'add' : 'delete'](slot);
+    this.#warming[serving && breaker.state === 'warming' ? 'add' : 'delete'](slot);
     const countryCode = proxy.geo?.countryCode;
     if (countryCode !== undefined) this.#inCountry(countryCode)[change](slot);
     this.#onChange(member);

@@ -8,6 +8,7 @@ import { HostHealth, type HostHealthSettings } from './host-health.js';
 import { hash64 } from './identity.js';
 import { Lease } from './lease.js';
 import { faultWeight, type Outcome, type Verdict } from './outcome.js';
+import { Panic, type PanicSettings } from './panic.js';
 import { type Member, Pool, type ProxyPool } from './pool.js';
 import { PoolHealth } from './pool-health.js';
 import { RandomTape } from './random-tape.js';
@@ -33,6 +34,7 @@ export interface RotatorParts {
   readonly limits: SelectionLimits;
   readonly breaker: BreakerSettings;
   readonly hosts: HostHealthSettings;
+  readonly panic: PanicSettings;
   readonly sessions: SessionSettings;
 }
 
@@ -80,6 +82,7 @@ export class Rotator {
     // All of them draw from one tape, so that what `explain` has looked at is drawn in the same order afterwards.
     const { next } = this.#tape;
     this.#hosts = new HostHealth(parts.hosts, next);
+    const panic = new Panic(parts.panic);
     this.#health = new PoolHealth({
       pool,
       hosts: this.#hosts,
@@ -88,12 +91,14 @@ export class Rotator {
       clock,
       random: next,
       settings,
+      panic,
     });
     this.#selector = new Selector({
       pool,
       hosts: this.#hosts,
       sessions: this.sessions,
       seat: this.#seat,
+      panic,
       limits: parts.limits,
     });
     this.#seat.attach([], this.#engine(clock.now()));
@@ -141,7 +146,7 @@ export class Rotator {
     if (this.pool.size === 0) throw new PoolEmptyError();
     const { sessionId } = context;
     if (sessionId !== undefined) return this.#acquireInSession(sessionId, context, now);
-    const selection = this.#selector.selection(context, now);
+    const selection = this.#selector.selection(context, now, this.#lastLeaseId + 1);
     const { candidate, strategy } = this.#selector.choose(selection, this.#engine(now));
     return this.#lease(candidate as Member, strategy, selection, 'strategy');
   }
@@ -195,7 +200,7 @@ export class Rotator {
     this.#health.advance(now);
     const bound =
       context.sessionId === undefined ? undefined : this.#selector.place(context.sessionId, context, now);
-    const selection = this.#selector.selection(bound?.context ?? context, now);
+    const selection = this.#selector.selection(bound?.context ?? context, now, this.#lastLeaseId + 1);
     const trial = this.#seat.rehearse(() =>
       this.#tape.rehearse((random) => {
         if (bound?.stays !== undefined) return { candidate: bound.stays, strategy: this.strategy };
@@ -250,7 +255,7 @@ export class Rotator {
   #acquireInSession(sessionId: string, given: AcquireContext, now: number): Lease {
     assertSessionId(sessionId);
     const { context, stays, previous } = this.#selector.place(sessionId, readOnce(given), now);
-    const selection = this.#selector.selection(context, now);
+    const selection = this.#selector.selection(context, now, this.#lastLeaseId + 1);
     if (stays !== undefined) {
       this.sessions.use(sessionId, stays.id, now);
       return this.#lease(stays, this.strategy, selection, 'session');

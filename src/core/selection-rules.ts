@@ -1,5 +1,6 @@
 import type { Candidates, SelectionContext } from '../strategies/strategy.js';
 import { findCountry } from './geo.js';
+import { shareOf } from './health.js';
 import type { HostHealth } from './host-health.js';
 import type { Member, Pool } from './pool.js';
 
@@ -25,7 +26,8 @@ export type ExclusionReason =
   | 'filter'
   | 'cooldown'
   | 'avoided'
-  | 'priority';
+  | 'priority'
+  | 'warming';
 
 /** One reason to leave proxies out of a selection. */
 export interface Rule {
@@ -45,11 +47,12 @@ export interface SelectionLimits {
 const MIN_RESULTS = 5;
 
 /** Order in which rules give way. A retry goes to a proxy that failed it only when nobody else is left. */
-const RANK = { priority: 0, cooldown: 1, avoided: 2, hard: Number.POSITIVE_INFINITY } as const;
+const RANK = { warming: 0, priority: 1, cooldown: 2, avoided: 3, hard: Number.POSITIVE_INFINITY } as const;
 
 /**
  * The rules of one selection. Most selections have none: only what the context (or a limit) asks for is built.
  * Bans are soft because a whole pool can be cooling for a host that forbids one page.
+ * @param warmingTurn number of the selection, where proxies are warming up; null where none is
  */
 export function rulesFor(
   context: AcquireContext,
@@ -58,8 +61,10 @@ export function rulesFor(
   hosts: HostHealth,
   limits: SelectionLimits,
   strategyChoosesPlace = false,
+  warmingTurn: number | null = null,
 ): readonly Rule[] {
-  if (asksForNothing(context, limits) && (host === null || !hosts.hasBans(host))) return NO_RULES;
+  const asksForNobody = asksForNothing(context, limits) && warmingTurn === null;
+  if (asksForNobody && (host === null || !hosts.hasBans(host))) return NO_RULES;
   const rules: Rule[] = [];
   const hard = (reason: ExclusionReason, allows: Rule['allows']): void => {
     rules.push({ reason, rank: RANK.hard, allows });
@@ -97,7 +102,19 @@ export function rulesFor(
     const ids = new Set(avoid);
     if (ids.size > 0) rules.push({ reason: 'avoided', rank: RANK.avoided, allows: ({ id }) => !ids.has(id) });
   }
+  if (warmingTurn !== null) {
+    const inTurn: Rule['allows'] = ({ breaker, slot }) => drawOf(warmingTurn, slot) < shareOf(breaker, now);
+    rules.push({ reason: 'warming', rank: RANK.warming, allows: inTurn });
+  }
   return rules;
+}
+
+/**
+ * A number in [0, 1) for a proxy in a selection. A sequence by the golden ratio instead of chance: it keeps a share
+ * to the request over any run of turns, and asking twice gives the same. The slot keeps two proxies out of step.
+ */
+function drawOf(turn: number, slot: number): number {
+  return (turn * 0.6180339887498949 + slot * 0.41421356237309515) % 1;
 }
 
 const NO_RULES: readonly Rule[] = [];

@@ -2,6 +2,7 @@ import { NoCandidateError, StrategyMetadataError } from '../errors.js';
 import type { Candidates, SelectionEngine } from '../strategies/strategy.js';
 import { nextChange } from './health.js';
 import type { HostHealth } from './host-health.js';
+import { leastRecentlyFailed, type Panic } from './panic.js';
 import type { Member, Pool } from './pool.js';
 import {
   type AcquireContext,
@@ -38,6 +39,7 @@ export interface SelectorParts {
   readonly hosts: HostHealth;
   readonly sessions: Sessions;
   readonly seat: StrategySeat;
+  readonly panic: Panic;
   readonly limits: SelectionLimits;
 }
 
@@ -52,10 +54,12 @@ export class Selector {
     this.#everybody = [parts.pool.candidates()];
   }
 
-  selection(context: AcquireContext, now: number): Selection {
-    const { hosts, limits, seat } = this.#parts;
+  /** @param turn number of the selection: decides which of the proxies that warm up are left out */
+  selection(context: AcquireContext, now: number, turn: number): Selection {
+    const { pool, hosts, limits, seat } = this.#parts;
     const host = targetHost(context);
-    const rules = rulesFor(context, host, now, hosts, limits, seat.current.choosesPlace);
+    const warming = pool.hasWarming ? turn : null;
+    const rules = rulesFor(context, host, now, hosts, limits, seat.current.choosesPlace, warming);
     return { context, host, now, rules };
   }
 
@@ -77,9 +81,12 @@ export class Selector {
   ): Choice | NoCandidateError | undefined {
     let refusal: NoCandidateError | undefined;
     const plain = rules.length === 0 && context.priority !== 'low';
+    const { panic, seat } = this.#parts;
     for (const candidates of plain ? this.#everybody : narrowings(this.#parts.pool, context, rules)) {
       try {
-        const choice = this.#parts.seat.choose(candidates, context, engine, quiet);
+        const choice = panic.on
+          ? this.#inPanic(candidates, context)
+          : seat.choose(candidates, context, engine, quiet);
         if (choice !== undefined) return choice;
       } catch (error) {
         if (error instanceof NoCandidateError) refusal = error;
@@ -91,6 +98,13 @@ export class Selector {
     return refusal;
   }
 
+  /** Past the strategy, but within what it lets pass. */
+  #inPanic(candidates: Candidates, context: AcquireContext): Choice | undefined {
+    const { seat } = this.#parts;
+    const candidate = leastRecentlyFailed(seat.narrow(candidates, context) as Iterable<Member>);
+    return candidate && { candidate, strategy: seat.current };
+  }
+
   /** Where a session is bound: the proxy it stays with, or else the context in which it looks for another. */
   place(sessionId: string, context: AcquireContext, now: number): SessionPlace {
     const binding = this.#parts.sessions.binding(sessionId, now);
@@ -98,9 +112,12 @@ export class Selector {
     if (previous === undefined) return { context, stays: undefined, previous };
     const member = this.#parts.pool.get(previous);
     if (member !== undefined && binding?.leaving !== true && this.#parts.pool.isServing(member)) {
-      // Priority is about whom to try out; a session that has a proxy tries out nobody.
-      const { rules } = this.selection(context, now);
-      const inForce = rules.length === 0 ? rules : rules.filter(({ reason }) => reason !== 'priority');
+      // Priority and warming are about whom to try out; a session that has a proxy tries out nobody.
+      const { rules } = this.selection(context, now, 0);
+      const inForce =
+        rules.length === 0
+          ? rules
+          : rules.filter(({ reason }) => reason !== 'priority' && reason !== 'warming');
       if (excludedBy(member, inForce) === null) return { context, stays: member, previous };
     }
     return {

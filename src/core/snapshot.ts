@@ -1,21 +1,21 @@
 import { SnapshotError } from '../errors.js';
 import { type BreakerState, closed } from './health.js';
 import type { HostHealth, LearnedCooldown } from './host-health.js';
+import { absolute, checkBreaker, type LearnedBreaker, relative } from './learned-breaker.js';
 import type { Member } from './pool.js';
 import { isSessionId, type Sessions } from './sessions.js';
+import {
+  arrayAt,
+  checkCounts,
+  checkNumbers,
+  checkTexts,
+  isCount,
+  NO_COUNT,
+  objectAt,
+} from './snapshot-checks.js';
 import type { LearnedStats } from './stats.js';
 
 const VERSION = 1;
-
-/** Counts are kept in 32 bits in places. */
-const MAX_COUNT = 2 ** 32 - 1;
-const NO_COUNT = 'is no integer from 0 to 4294967295';
-
-/** A breaker whose times are relative, so that it means the same on another clock. */
-export type LearnedBreaker =
-  | { readonly state: 'closed'; readonly faults: number; readonly opens: number }
-  | { readonly state: 'open'; readonly remainingMs: number; readonly opens: number }
-  | { readonly state: 'half-open'; readonly opens: number };
 
 export interface LearnedProxy {
   readonly stats: LearnedStats;
@@ -116,21 +116,7 @@ export function restoreSnapshot(given: unknown, elapsedMs: number, parts: Restor
   }
 }
 
-function relative(breaker: BreakerState, now: number): LearnedBreaker {
-  const { opens } = breaker;
-  if (breaker.state === 'open') return { state: 'open', remainingMs: breaker.until - now, opens };
-  return breaker.state === 'closed' ? { ...breaker } : { state: 'half-open', opens };
-}
-
-function absolute(breaker: LearnedBreaker, now: number, elapsedMs: number): BreakerState {
-  const { opens } = breaker;
-  if (breaker.state === 'closed') return { state: 'closed', faults: breaker.faults, opens };
-  // A probe that was out has ended with its process.
-  if (breaker.state === 'half-open') return { state: 'half-open', opens, probe: null };
-  return { state: 'open', until: now + Math.max(0, breaker.remainingMs - elapsedMs), opens };
-}
-
-/** Hand-written, because core has no dependency; it names the first part that is wrong. */
+/** Names the first part that is wrong. */
 function checked(given: unknown): Snapshot {
   const snapshot = objectAt(given, 'snapshot');
   if (snapshot.version !== VERSION) throw new SnapshotError('version', `is not ${VERSION}`);
@@ -168,50 +154,4 @@ function checkStats(stats: Record<string, unknown>, path: string): void {
   arrayAt(stats.minutes, `${path}.minutes`).forEach((count, i) => {
     if (!isCount(count)) throw new SnapshotError(`${path}.minutes[${i}]`, NO_COUNT);
   });
-}
-
-function checkBreaker(breaker: Record<string, unknown>, path: string): void {
-  const { state } = breaker;
-  if (state !== 'closed' && state !== 'open' && state !== 'half-open') {
-    throw new SnapshotError(`${path}.state`, 'is no breaker state');
-  }
-  checkCounts(breaker, ['opens'], path);
-  if (state === 'closed') checkNumbers(breaker, ['faults'], path);
-  if (state === 'open') checkNumbers(breaker, ['remainingMs'], path);
-}
-
-function checkCounts(from: Record<string, unknown>, names: readonly string[], path: string): void {
-  for (const name of names) {
-    if (!isCount(from[name])) throw new SnapshotError(`${path}.${name}`, NO_COUNT);
-  }
-}
-
-function isCount(value: unknown): boolean {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_COUNT;
-}
-
-function checkNumbers(from: Record<string, unknown>, names: readonly string[], path: string): void {
-  for (const name of names) {
-    const value = from[name];
-    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
-      throw new SnapshotError(`${path}.${name}`, 'is no number of 0 or more');
-    }
-  }
-}
-
-function checkTexts(from: Record<string, unknown>, names: readonly string[], path: string): void {
-  for (const name of names) {
-    if (typeof from[name] !== 'string') throw new SnapshotError(`${path}.${name}`, 'is no text');
-  }
-}
-
-function objectAt(value: unknown, path: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return value as Record<string, unknown>;
-  throw new SnapshotError(path, 'is no object');
-}
-
-function arrayAt(value: unknown, path: string): unknown[] {
-  if (Array.isArray(value)) return value;
-  throw new SnapshotError(path, 'is no array');
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Events } from '../../src/core/events.js';
+import { closed } from '../../src/core/health.js';
 import { Pool } from '../../src/core/pool.js';
 import { createProxy } from '../../src/core/proxy.js';
 import { seededRandom } from '../support/seeded-random.js';
@@ -35,7 +36,7 @@ describe('views of the pool', () => {
             if (member === undefined) continue;
             if (change === 'remove') pool.remove(member.id);
             else if (change === 'open') pool.setBreaker(member, { state: 'open', until: 1, opens: 1 });
-            else pool.setBreaker(member, { state: 'closed', faults: 0, opens: 0 });
+            else pool.setBreaker(member, closed);
           }
           const expected = pool
             .list()

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Lease } from '../../src/core/lease.js';
-import type { Verdict } from '../../src/core/outcome.js';
+import type { Outcome, Verdict } from '../../src/core/outcome.js';
 import type { Rotator } from '../../src/core/rotator.js';
 import { NoCandidateError } from '../../src/errors.js';
 import { blame, constantly, proxyLine, testEngine } from '../support/test-engine.js';
@@ -54,14 +54,15 @@ describe('the breaker of a proxy', () => {
   });
 
   it.each([
-    ['auth', 5],
-    ['ambiguous', 10],
-  ] as const)('opens by %s after %s', (verdict, times) => {
+    ['auth', 2, 'auth-failed'],
+    ['proxy', 5, 'open'],
+    ['ambiguous', 10, 'open'],
+  ] as const)('by %s, %s in a row, becomes %s', (verdict, times, becomes) => {
     const { rotator, ids } = testEngine(1);
     settle(rotator, verdict, times - 1);
     expect(state(rotator, ids[0])).toBe('closed');
     settle(rotator, verdict, 1);
-    expect(state(rotator, ids[0])).toBe('open');
+    expect(state(rotator, ids[0])).toBe(becomes);
   });
 
   it.each(['neutral', 'target', 'local', 'banned'] as const)(
@@ -104,6 +105,20 @@ describe('the breaker of a proxy', () => {
     expect(() => rotator.acquire()).toThrow(NoCandidateError);
     probe.succeed();
     expect(state(rotator, ids[0])).toBe('closed');
+  });
+
+  it('row 1 nobody there: opens by two refused connections in a row', () => {
+    const run = (...outcomes: readonly Outcome[]): string | undefined => {
+      const { rotator, ids } = testEngine(1);
+      for (const outcome of outcomes) rotator.acquire({ url }).settle(outcome);
+      return state(rotator, ids[0]);
+    };
+    const refused: Outcome = { verdict: 'proxy', hard: true };
+    expect(run(refused)).toBe('closed');
+    expect(run(refused, refused)).toBe('open');
+    for (const verdict of ['success', 'proxy', 'ambiguous', 'auth'] as const) {
+      expect([verdict, run(refused, { verdict }, refused)]).toEqual([verdict, 'closed']);
+    }
   });
 
   it('of one proxy says nothing about another', () => {

@@ -34,7 +34,7 @@ describe('pool and rotator under random commands', () => {
   it('walks every path: the commands above do open, probe, close, ban, move and remove', () => {
     const seen = new Set<string>();
     for (const commands of fc.sample(log, { numRuns: 150, seed: 42 })) {
-      const world = new World('random', 7);
+      const world = new World('random', 8);
       for (const command of commands) world.run(command);
       for (const line of world.history) seen.add(line.replace(/px_\w+/g, 'px').split(' at ')[0] ?? '');
     }
@@ -43,10 +43,15 @@ describe('pool and rotator under random commands', () => {
         'breaker closed > open',
         'breaker open > half-open',
         'breaker half-open > open',
-        'breaker half-open > closed',
+        'breaker half-open > warming',
+        'breaker warming > closed',
+        'breaker closed > auth-failed',
+        'breaker auth-failed > half-open',
         'session bound',
         'session moved',
         'cooldown',
+        'panic true',
+        'panic false',
         'no candidate',
         'pool empty',
         'ignored',

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { BreakerState } from '../../src/core/health.js';
 import { histories, live, places, strategies, tryAcquire } from '../support/engine-history.js';
 import { learnedEngine, overJson } from '../support/learned-engine.js';
 import { ban, teach } from '../support/teaching.js';
@@ -14,17 +15,21 @@ function learned({ rotator, clock }: TestEngine): unknown {
       figures,
       rotator.pool
         .list()
-        .map(({ id, breaker, lastSuccessAt }) => [
-          id,
-          breaker.state === 'open' ? { ...breaker, until: breaker.until - now } : breaker,
-          now - lastSuccessAt,
-        ]),
+        .map(({ id, breaker, lastSuccessAt }) => [id, fromNow(breaker, now), now - lastSuccessAt]),
       Array.from(rotator.sessions.list(), ({ createdAt, lastUsedAt, expiresAt, ...session }) => ({
         ...session,
         times: [createdAt, lastUsedAt, expiresAt].map((time) => time - now),
       })),
     ]),
   );
+}
+
+function fromNow(breaker: BreakerState, now: number): unknown {
+  return {
+    ...breaker,
+    ...('until' in breaker && { until: breaker.until - now }),
+    ...('since' in breaker && breaker.opens > 0 && { since: breaker.since - now }),
+  };
 }
 
 describe('a snapshot', () => {

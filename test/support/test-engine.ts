@@ -33,6 +33,10 @@ export function testEngine(count: number, options: RotatorOptions = {}, seed = 1
     maxSessions: 5000,
     ...options,
     ban: { maxPairs: 500, ...options.ban },
+    // Most tests ask whether a proxy is back, not how gently.
+    breaker: { probeSuccesses: 1, warmingMs: 0, ...options.breaker },
+    // Tests of other things make all of a small pool fail, which is what panic is about.
+    panic: { share: 0, ...options.panic },
   });
   return { rotator, clock, ids: rotator.pool.list().map((member) => member.id) };
 }
