@@ -4,11 +4,12 @@ import { type Lab, startLab } from '../../src/lab/index.js';
 
 const found = inject('chromium');
 
-describe.skipIf(found === null)('Chromium through lab proxies', () => {
+describe('Chromium through lab proxies', () => {
   let lab: Lab;
   let browser: Awaited<ReturnType<typeof chromium.launch>>;
 
   beforeAll(async () => {
+    if (found === null) throw new Error('No Chromium: run `npm run setup`');
     lab = await startLab({
       proxies: [
         {},

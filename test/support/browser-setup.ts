@@ -17,7 +17,7 @@ export async function setup(project: TestProject): Promise<void> {
     project.provide('chromium', await findChromium());
   } catch (error) {
     if (requireAll(process.env)) throw error;
-    process.stderr.write(`${(error as Error).message} (browser tests are skipped)\n`);
+    process.stderr.write(`${(error as Error).message} (browser tests will fail)\n`);
     project.provide('chromium', null);
   }
 }
