@@ -1,16 +1,17 @@
 import { EventEmitter, once } from 'node:events';
-import type { Server as HttpServer } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { ProxyWhirlError } from '../errors.js';
-import { labCertificatePem, labKeyPem } from './certificate.js';
+import { type EntryOptions, enter } from './client-entry.js';
 import type { FrontHost, LabCredentials } from './front.js';
 import { createHttpFront } from './http-front.js';
 import { loopbackTarget } from './loopback.js';
 import { type PortReservation, reservePort } from './port-reservation.js';
 import {
+  drawFault,
   drawPlan,
   healthy,
+  isSocks,
+  type LabProxyKind,
   type ProxyBehaviour,
   type ProxyFaultKind,
   type ResolvedBehaviour,
@@ -19,18 +20,20 @@ import {
 import { seededRandom } from './seeded-random.js';
 import { SocketLedger, sendReset } from './socket-ledger.js';
 import { serveSocks } from './socks-front.js';
-
-export type LabProxyKind = 'http' | 'https' | 'socks5';
+import { serveSocks4 } from './socks4-front.js';
 
 /** Options of {@link startFaultProxy}. */
 export interface FaultProxyOptions extends ProxyBehaviour {
-  /** `https` is an HTTP proxy behind TLS, with the lab's certificate. Default `'http'`. */
+  /** `https` is an HTTP proxy behind TLS, with the lab's certificate; `socks4a` also takes names. Default `'http'`. */
   readonly kind?: LabProxyKind;
   /** Default `'proxy'`. */
   readonly name?: string;
   /** Loopback address to listen on and to dial out from. Default `'127.0.0.1'`. */
   readonly address?: string;
-  /** Asked of every client: Basic, or user name and password for SOCKS5 (both at least one byte there). Default none. */
+  /**
+   * Asked of every client: Basic, user name and password for SOCKS5 (both at least one byte there), user id for
+   * SOCKS4 (the password is empty there). Default none.
+   */
   readonly credentials?: LabCredentials;
   /** Puts these into {@link FaultProxy.url} instead: a client that trusts the URL is then refused. */
   readonly urlCredentials?: LabCredentials;
@@ -38,6 +41,10 @@ export interface FaultProxyOptions extends ProxyBehaviour {
   readonly random?: () => number;
   /** Clock of the records, ms since 1970. Default `Date.now`. */
   readonly now?: () => number;
+  /** Port to listen on. Default 0: a free one. */
+  readonly port?: number;
+  /** Of how many connections {@link FaultProxy.firstBytes} keeps something. Default 0. */
+  readonly keepFirstBytes?: number;
 }
 
 /** One request as the proxy saw it. */
@@ -82,12 +89,10 @@ export class FaultProxy extends EventEmitter<{ request: [ProxyRequest] }> {
   readonly #options: FaultProxyOptions;
   readonly #clients = new SocketLedger();
   readonly #targets = new SocketLedger();
-  /** TLS socket -> the TCP socket below it: a RST can only be sent from there. */
-  readonly #below = new WeakMap<Socket, Socket>();
-  readonly #front: (client: Socket) => void;
-  readonly #tls: SecureContext | null;
+  readonly #entry: EntryOptions;
   readonly #requestsByHost = new Map<string, number>();
   readonly #recent: ProxyRequest[] = [];
+  readonly #firstBytes: Uint8Array[] = [];
   readonly #counts = { connections: 0, requests: 0, unauthorized: 0, forbidden: 0 };
   #behaviour: ResolvedBehaviour = healthy;
   #server: Server | null = null;
@@ -104,13 +109,17 @@ export class FaultProxy extends EventEmitter<{ request: [ProxyRequest] }> {
     this.name = options.name ?? 'proxy';
     this.kind = options.kind ?? 'http';
     this.address = options.address ?? '127.0.0.1';
-    const host = this.#frontHost();
-    let http: HttpServer | undefined;
-    if (this.kind !== 'socks5') http = createHttpFront(host);
-    this.#front =
-      http === undefined ? (client) => serveSocks(host, client) : (client) => http.emit('connection', client);
-    this.#tls =
-      this.kind === 'https' ? createSecureContext({ cert: labCertificatePem, key: labKeyPem }) : null;
+    const random = options.random ?? seededRandom(1);
+    const keep = options.keepFirstBytes ?? 0;
+    const keepBytes = (bytes: Uint8Array): void => {
+      if (this.#firstBytes.push(bytes) > keep) this.#firstBytes.shift();
+    };
+    this.#entry = {
+      secure: this.kind === 'https',
+      draw: () => drawFault(this.#behaviour.atAccept, random),
+      front: createFront(this.kind, this.#frontHost(random)),
+      firstBytes: keep > 0 ? keepBytes : null,
+    };
   }
 
   get port(): number {
@@ -120,8 +129,7 @@ export class FaultProxy extends EventEmitter<{ request: [ProxyRequest] }> {
   /** As a client is configured with it, credentials percent-encoded and included. */
   get url(): string {
     const shown = this.#options.urlCredentials ?? this.#options.credentials;
-    const user = shown && `${encodeURIComponent(shown.username)}:${encodeURIComponent(shown.password)}@`;
-    return `${this.kind}://${user ?? ''}${this.address}:${this.#port}`;
+    return `${this.kind}://${shown === undefined ? '' : userInfo(shown, this.kind)}${this.address}:${this.#port}`;
   }
 
   get stats(): FaultProxyStats {
@@ -137,6 +145,11 @@ export class FaultProxy extends EventEmitter<{ request: [ProxyRequest] }> {
   /** The last requests, oldest first, at most 1000. */
   get requests(): readonly ProxyRequest[] {
     return [...this.#recent];
+  }
+
+  /** What the last `keepFirstBytes` connections sent at first (one read, above TLS), oldest first. */
+  get firstBytes(): readonly Uint8Array[] {
+    return [...this.#firstBytes];
   }
 
   /** The next request that comes in after this call. */
@@ -192,7 +205,7 @@ export class FaultProxy extends EventEmitter<{ request: [ProxyRequest] }> {
     const server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host: this.address, port: this.#port }, resolve);
+      server.listen({ host: this.address, port: this.#port || (this.#options.port ?? 0) }, resolve);
     });
     this.#port = (server.address() as AddressInfo).port;
     return server;
@@ -211,18 +224,10 @@ export class FaultProxy extends EventEmitter<{ request: [ProxyRequest] }> {
   #accept(socket: Socket): void {
     this.#counts.connections += 1;
     this.#clients.track(socket);
-    if (this.#tls === null) {
-      this.#front(socket);
-      return;
-    }
-    const secure = new TLSSocket(socket, { isServer: true, secureContext: this.#tls });
-    secure.on('error', () => socket.destroy());
-    this.#below.set(secure, socket);
-    this.#front(secure);
+    enter(socket, this.#entry);
   }
 
-  #frontHost(): FrontHost {
-    const random = this.#options.random ?? seededRandom(1);
+  #frontHost(random: () => number): FrontHost {
     const now = this.#options.now ?? Date.now;
     return {
       address: this.address,
@@ -247,16 +252,31 @@ export class FaultProxy extends EventEmitter<{ request: [ProxyRequest] }> {
         this.#targets.track(socket);
         return socket;
       },
-      reset: (socket) => sendReset(this.#below.get(socket) ?? socket),
+      reset: sendReset,
     };
   }
 }
 
+function createFront(kind: LabProxyKind, host: FrontHost): (client: Socket) => void {
+  if (kind === 'socks5') return (client) => serveSocks(host, client);
+  if (isSocks(kind)) return (client) => serveSocks4(host, client, kind === 'socks4a');
+  const http = createHttpFront(host);
+  return (client) => http.emit('connection', client);
+}
+
+function userInfo({ username, password }: LabCredentials, kind: LabProxyKind): string {
+  const user = encodeURIComponent(username);
+  return kind.startsWith('socks4') ? `${user}@` : `${user}:${encodeURIComponent(password)}@`;
+}
+
 /** Starts one proxy. It listens on a free port of its own address, dials out from there, and only to loopback. */
 export async function startFaultProxy(options: FaultProxyOptions = {}): Promise<FaultProxy> {
-  const { kind, credentials } = options;
+  const { kind = 'http', credentials } = options;
   if (kind === 'socks5' && (credentials?.username === '' || credentials?.password === '')) {
     throw new ProxyWhirlError('PW_LAB_UNAVAILABLE', 'SOCKS5 has no empty user name or password (RFC 1929).');
+  }
+  if (kind.startsWith('socks4') && credentials !== undefined && credentials.password !== '') {
+    throw new ProxyWhirlError('PW_LAB_UNAVAILABLE', 'SOCKS4 has a user id and no password.');
   }
   const proxy = new FaultProxy(options);
   try {

@@ -8,7 +8,7 @@ export interface LabCredentials {
 }
 
 /**
- * What the two protocol fronts (HTTP, SOCKS5) need of the proxy they serve for. A front speaks its protocol and
+ * What the protocol fronts (HTTP, SOCKS4, SOCKS5) need of the proxy they serve for. A front speaks its protocol and
  * commits the fault it was given; it decides nothing.
  */
 export interface FrontHost {
@@ -59,13 +59,6 @@ export function endOrderly(socket: Socket, last?: string | Uint8Array): void {
 export function hang(socket: Socket): void {
   socket.once('end', () => socket.destroy());
   socket.resume();
-}
-
-/** Random bytes with the high bit set first: no HTTP, SOCKS or TLS record starts like that. */
-export function garbage(bytes: number, random: () => number): Uint8Array {
-  const out = Uint8Array.from({ length: Math.max(1, bytes) }, () => Math.floor(random() * 256));
-  out[0] = (out[0] ?? 0) | 0x80;
-  return out;
 }
 
 /**

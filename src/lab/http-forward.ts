@@ -1,5 +1,5 @@
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
-import { writeSlowly } from './drip.js';
+import { passSlowly, writeSlowly } from './drip.js';
 import { endOrderly, type FrontHost, resetAfterData } from './front.js';
 import type { ProxyFault } from './proxy-fault.js';
 
@@ -43,13 +43,15 @@ export function forwardRequest(
   upstream.once('response', (answer) => {
     if (fault.kind === 'reset') return host.reset(client);
     answer.once('error', () => client.destroy());
-    if (fault.kind === 'drip') return dripAnswer(answer, response, fault.everyMs ?? 50);
+    if (fault.kind === 'drip' && fault.part !== 'body')
+      return dripAnswer(answer, response, fault.everyMs ?? 50);
     response.writeHead(
       answer.statusCode ?? 502,
       answer.statusMessage ?? '',
       endToEnd(answer.rawHeaders, responseHopByHop),
     );
     if (fault.kind === 'truncate' && request.method !== 'HEAD') truncateAnswer(answer, response, fault, host);
+    else if (fault.kind === 'drip') dripBody(answer, response, fault.everyMs ?? 50);
     else answer.pipe(response);
   });
   request.pipe(upstream);
@@ -78,6 +80,14 @@ function dripAnswer(answer: IncomingMessage, response: ServerResponse, everyMs: 
     answer.pipe(client, { end: false });
     answer.once('end', () => endOrderly(client));
   });
+}
+
+function dripBody(answer: IncomingMessage, response: ServerResponse, everyMs: number): void {
+  const client = response.socket;
+  if (client === null) return;
+  response.flushHeaders();
+  const write = (byte: Uint8Array): void => void response.write(byte);
+  void passSlowly(answer, client, everyMs, write, () => response.end());
 }
 
 function truncateAnswer(

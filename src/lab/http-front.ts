@@ -8,9 +8,18 @@ import {
 } from 'node:http';
 import type { Socket } from 'node:net';
 import { writeSlowly } from './drip.js';
-import { endOrderly, type FrontHost, garbage, hang, type LabCredentials, waitWhileOpen } from './front.js';
+import {
+  endOrderly,
+  type FrontHost,
+  hang,
+  type LabCredentials,
+  resetAfterData,
+  waitWhileOpen,
+} from './front.js';
 import { forwardRequest } from './http-forward.js';
 import { loopbackTarget, parseAuthority } from './loopback.js';
+import { garbage, headerFlood, headless, tlsAlert } from './nonsense.js';
+import { portalHost, portalLocation, portalPage } from './portal.js';
 import type { ProxyFault } from './proxy-fault.js';
 import { spliceTunnel } from './tunnel-splice.js';
 
@@ -48,9 +57,10 @@ async function serveConnect(
   const { fault } = plan;
   host.record('CONNECT', authority, plan);
   if (head.length > 0) client.unshift(head);
-  if (strikesAtOnce(host, client, fault)) return;
+  if (strikesAtOnce(host, client, fault, true)) return;
   if (!(await waitWhileOpen(client, plan.latencyMs))) return;
 
+  if (fault.kind === 'portal') return endOrderly(client, rawAnswer(302, { Location: portalLocation }));
   if (!mayPass(host, request, fault)) return endOrderly(client, rawAnswer(407, {}));
   const target = parseAuthority(authority);
   if (target === null || loopbackTarget(target.host) === null) {
@@ -69,10 +79,15 @@ async function serveConnect(
     open = true;
     const status = fault.kind === 'connect-status' ? (fault.status ?? 502) : 200;
     const answer = `HTTP/1.1 ${status} Connection established\r\n\r\n`;
+    if (fault.kind === 'interim') client.write(interimAnswers(fault));
     if (fault.kind === 'close-after-connect') {
       upstream.destroy();
       endOrderly(client, answer);
-    } else if (fault.kind === 'drip') {
+    } else if (fault.kind === 'reset' && fault.at === 'tunnel') {
+      upstream.destroy();
+      client.write(answer);
+      resetAfterData(host, client);
+    } else if (fault.kind === 'drip' && fault.part !== 'body') {
       writeSlowly(client, answer, fault.everyMs ?? 50, () => spliceTunnel(client, upstream, fault, host));
     } else {
       client.write(answer);
@@ -91,13 +106,18 @@ async function serveRequest(
   const plan = host.plan();
   const { fault } = plan;
   host.record(request.method ?? 'GET', url === null ? null : `${url.hostname}:${url.port || 80}`, plan);
-  if (fault.kind === 'close-after-connect' || strikesAtOnce(host, client, fault)) {
+  if (fault.kind === 'close-after-connect' || strikesAtOnce(host, client, fault, false)) {
     request.resume();
     if (fault.kind === 'close-after-connect') endOrderly(client);
     return;
   }
   if (!(await waitWhileOpen(client, plan.latencyMs))) return;
 
+  if (fault.kind === 'portal') {
+    request.resume();
+    sendPortal(response, url?.hostname === portalHost || fault.redirect === false);
+    return;
+  }
   if (!mayPass(host, request, fault)) {
     request.resume();
     response.writeHead(407, { 'proxy-authenticate': challenge, 'content-length': 0 }).end();
@@ -115,17 +135,28 @@ async function serveRequest(
     response.writeHead(status, { 'content-type': 'text/plain' }).end(why);
     return;
   }
+  if (fault.kind === 'interim') client.write(interimAnswers(fault));
   forwardRequest(host, request, response, url, fault);
 }
 
+function sendPortal(response: ServerResponse, page: boolean): void {
+  if (!page) response.writeHead(302, { location: portalLocation, 'content-length': 0 }).end();
+  else response.writeHead(200, { 'content-type': 'text/html' }).end(portalPage);
+}
+
+function interimAnswers({ statuses = [100, 103] }: Extract<ProxyFault, { kind: 'interim' }>): string {
+  return statuses.map((status) => `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n\r\n`).join('');
+}
+
 /** The faults that need no target: true when the request has had its fate. */
-function strikesAtOnce(host: FrontHost, client: Socket, fault: ProxyFault): boolean {
+function strikesAtOnce(host: FrontHost, client: Socket, fault: ProxyFault, tunnel: boolean): boolean {
   switch (fault.kind) {
     case 'hang':
       hang(client);
       return true;
     case 'reset':
-      if (fault.at === 'response') return false;
+      // Plain http has no tunnel to wait for.
+      if (fault.at === 'response' || (fault.at === 'tunnel' && tunnel)) return false;
       host.reset(client);
       return true;
     case 'close':
@@ -133,6 +164,15 @@ function strikesAtOnce(host: FrontHost, client: Socket, fault: ProxyFault): bool
       return true;
     case 'garbage':
       endOrderly(client, garbage(fault.bytes ?? 512, host.random));
+      return true;
+    case 'tls-alert':
+      endOrderly(client, tlsAlert);
+      return true;
+    case 'http-0.9':
+      endOrderly(client, headless);
+      return true;
+    case 'header-flood':
+      endOrderly(client, headerFlood(fault.headers ?? 1, fault.bytes ?? 32_768));
       return true;
     default:
       return false;

@@ -33,6 +33,8 @@ export function renderPage(
       return numberedPage(Number(item), shape);
     case 'ip':
       return json({ address });
+    case 'judge':
+      return json({ address, headers: request.headers });
     case 'headers':
       return json({ headers: request.headers, rawHeaders: request.rawHeaders });
     case 'cookie':

@@ -54,11 +54,21 @@ export class SocketLedger {
   }
 }
 
+const tlsAbove = new WeakMap<Socket, Socket>();
+const belowTls = new WeakMap<Socket, Socket>();
+
+/** Says that `secure` speaks over `socket`; {@link sendReset} needs to know. */
+export function coverWithTls(socket: Socket, secure: Socket): void {
+  tlsAbove.set(socket, secure);
+  belowTls.set(secure, socket);
+}
+
 /**
- * RST, as far as that is possible: once a FIN is on its way libuv refuses to reset, and Node 20 then leaks the handle
- * without a `close` event.
+ * RST, as far as that is possible, also below TLS: once a FIN is on its way libuv refuses to reset, and Node 20 then
+ * leaks the handle without a `close` event. TLS sends that FIN past the socket below, which does not know of it.
  */
 export function sendReset(socket: Socket): void {
-  if (socket.writableEnded) socket.destroy();
-  else socket.resetAndDestroy();
+  const base = belowTls.get(socket) ?? socket;
+  if (base.writableEnded || tlsAbove.get(base)?.writableEnded === true) base.destroy();
+  else base.resetAndDestroy();
 }

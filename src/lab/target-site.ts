@@ -1,9 +1,15 @@
 import { EventEmitter, once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { type LabCertificate, labCertificates } from './bad-certificates.js';
 import { BanList, type BanRule } from './ban-rules.js';
-import { labCertificatePem, labKeyPem } from './certificate.js';
 import { waitWhileOpen } from './front.js';
 import { blockPage, type PageAnswer, renderPage } from './site-pages.js';
 import { SocketLedger } from './socket-ledger.js';
@@ -18,6 +24,10 @@ export interface TargetSiteOptions {
   readonly latencyMs?: number;
   /** Whom to turn away; the first rule that strikes answers. Default nobody. */
   readonly ban?: BanRule | readonly BanRule[];
+  /** What the site presents over https. Default `'lab'`, the one to trust; the others are to be refused. */
+  readonly certificate?: LabCertificate;
+  /** Answers in place of the site's own pages; undefined leaves a request to them. Bans come first. Default none. */
+  readonly answer?: (request: SiteRequest) => SiteAnswer | undefined;
   /** How many requests are remembered in {@link TargetSite.requests}. Default 10,000. */
   readonly keepRequests?: number;
   /** Clock of bans and records, ms. Default `Date.now`. */
@@ -39,6 +49,13 @@ export interface SiteRequest {
   readonly sessionHint: string | null;
   readonly banned: boolean;
   readonly at: number;
+}
+
+/** An answer that is sent as it is; only its length is added. */
+export interface SiteAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly body: string;
 }
 
 /** Totals of one client address, or of the whole site. */
@@ -69,7 +86,7 @@ export class TargetSite extends EventEmitter<{ request: [SiteRequest] }> {
     };
     this.#servers = [
       createServer(serve),
-      createTlsServer({ cert: labCertificatePem, key: labKeyPem }, serve),
+      createTlsServer(labCertificates[options.certificate ?? 'lab'], serve),
     ];
     for (const server of this.#servers) {
       // Idle connections end when the client or close() ends them: a timer here would race with their next request.
@@ -170,7 +187,7 @@ export class TargetSite extends EventEmitter<{ request: [SiteRequest] }> {
     const secure = 'encrypted' in request.socket;
     const url = new URL(request.url ?? '/', `http://${request.headers.host ?? 'localhost'}`);
     const rule = this.#bans.find((list) => list.strikes(address, url.hostname, at))?.rule;
-    this.#record({
+    const seen: SiteRequest = {
       address,
       method: request.method ?? 'GET',
       path: request.url ?? '/',
@@ -180,7 +197,9 @@ export class TargetSite extends EventEmitter<{ request: [SiteRequest] }> {
       sessionHint: sessionHint(request),
       banned: rule !== undefined,
       at,
-    });
+    };
+    this.#record(seen);
+    const own = rule === undefined ? this.#options.answer?.(seen) : undefined;
     const answer: PageAnswer =
       rule === undefined
         ? renderPage(request, url, address, {
@@ -192,6 +211,11 @@ export class TargetSite extends EventEmitter<{ request: [SiteRequest] }> {
     request.resume();
     if (!(await waitWhileOpen(request.socket, (this.#options.latencyMs ?? 0) + (answer.delayMs ?? 0))))
       return;
+    if (own !== undefined) {
+      const headers = { ...own.headers, 'content-length': String(Buffer.byteLength(own.body)) };
+      response.writeHead(own.status, headers as OutgoingHttpHeaders).end(own.body);
+      return;
+    }
     response.writeHead(answer.status, {
       'content-type': `${answer.type}; charset=utf-8`,
       'content-length': Buffer.byteLength(answer.body),
@@ -229,7 +253,8 @@ function sessionHint(request: IncomingMessage): string | null {
 
 /**
  * Starts the site on two free ports of 127.0.0.1. Pages: `/` (links to all), `/page/N`, `/ip` (the client address as
- * JSON), `/status/NNN`, `/slow?ms=`, `/headers`, `/cookie` (`?set=` sets `lab_session`).
+ * JSON), `/judge` (the same with the headers that came in), `/status/NNN`, `/slow?ms=`, `/headers`, `/cookie` (`?set=`
+ * sets `lab_session`).
  */
 export async function startTargetSite(options: TargetSiteOptions = {}): Promise<TargetSite> {
   const site = new TargetSite(options);

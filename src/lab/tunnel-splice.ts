@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
+import { passSlowly } from './drip.js';
 import { type FrontHost, resetAfterData } from './front.js';
+import { interceptTunnel } from './intercept.js';
 import type { ProxyFault } from './proxy-fault.js';
 
 /** Joins client and target, committing those faults that strike inside a tunnel. */
@@ -8,8 +10,17 @@ export function spliceTunnel(client: Socket, upstream: Socket, fault: ProxyFault
   // A half that ends leaves the other direction open (half-close), a half that closes takes the other with it.
   client.once('close', () => upstream.destroy());
   const follow = (): void => client.destroySoon();
-  upstream.once('close', follow);
+  if (fault.kind === 'intercept') {
+    interceptTunnel(client, upstream);
+    return;
+  }
   client.pipe(upstream);
+  if (fault.kind === 'drip' && fault.part === 'body') {
+    const write = (byte: Uint8Array): void => void client.write(byte);
+    void passSlowly(upstream, client, fault.everyMs ?? 50, write, () => client.end());
+    return;
+  }
+  upstream.once('close', follow);
 
   const limit = cutAfter(fault);
   if (limit === null) {

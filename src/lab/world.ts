@@ -1,14 +1,9 @@
 import { ProxyWhirlError } from '../errors.js';
 import type { BanRule } from './ban-rules.js';
-import {
-  type FaultProxy,
-  type FaultProxyOptions,
-  type LabProxyKind,
-  startFaultProxy,
-} from './fault-proxy.js';
+import { type FaultProxy, type FaultProxyOptions, startFaultProxy } from './fault-proxy.js';
 import type { LabCredentials } from './front.js';
 import { type AddressProbe, canListen, loopbackAddress } from './loopback.js';
-import type { ProxyBehaviour } from './proxy-fault.js';
+import type { LabProxyKind, ProxyBehaviour } from './proxy-fault.js';
 import { seededRandom } from './seeded-random.js';
 import { startTargetSite, type TargetSite, type TargetSiteOptions } from './target-site.js';
 

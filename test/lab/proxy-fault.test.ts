@@ -180,19 +180,10 @@ describe('inside a tunnel', () => {
 
   it.each([false, true])('truncate (reset: %s): exactly so many bytes', async (reset) => {
     await proxy.behave({ fault: { kind: 'truncate', afterBytes: 700, reset } });
-    const { hostname, port } = new URL(site.httpUrl);
-    const { socket, head } = await connectThrough(proxy.url, `${hostname}:${port}`);
-    let received = head.length;
-    let ended = 'FIN';
-    socket.on('data', (chunk) => {
-      received += chunk.length;
-    });
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      ended = error.code ?? '';
-    });
-    socket.write('GET /page/1 HTTP/1.1\r\nHost: x\r\n\r\n');
-    await new Promise((resolve) => socket.once('close', resolve));
-    expect([received, ended]).toEqual([700, reset ? 'ECONNRESET' : 'FIN']);
+    const opening = `CONNECT ${new URL(site.httpUrl).host} HTTP/1.1\r\n\r\n`;
+    const { received, ended } = await exchange(here(), `${opening}GET /page/1 HTTP/1.1\r\nHost: x\r\n\r\n`);
+    const inside = received.length - 'HTTP/1.1 200 Connection established\r\n\r\n'.length;
+    expect([inside, ended]).toEqual([700, reset ? 'ECONNRESET' : 'FIN']);
   });
 });
 

@@ -100,19 +100,30 @@ export async function getInside(socket: Socket, url: string): Promise<Answer> {
   });
 }
 
-/** Sends bytes over plain TCP, gathers what comes, and says how it ended. */
+/**
+ * Sends bytes over plain TCP, gathers what comes, and says how it ended. It reads byte by byte: libuv takes a RST that
+ * comes together with a read that did not fill its buffer for an orderly end.
+ */
 export async function exchange(
   address: { host: string; port: number },
   bytes: string | Uint8Array,
 ): Promise<{ received: Buffer; ended: 'FIN' | string }> {
-  const socket = connect(address);
-  const chunks: Buffer[] = [];
+  const received: number[] = [];
+  const socket = connect({
+    ...address,
+    onread: {
+      buffer: Buffer.alloc(1),
+      callback: (_length, buffer) => {
+        received.push(buffer[0] ?? 0);
+        return true;
+      },
+    },
+  });
   let ended = 'FIN';
-  socket.on('data', (chunk) => chunks.push(chunk));
   socket.once('error', (error: NodeJS.ErrnoException) => {
     ended = error.code ?? error.message;
   });
   socket.write(bytes);
   await once(socket, 'close').catch(() => once(socket, 'close'));
-  return { received: Buffer.concat(chunks), ended };
+  return { received: Buffer.from(received), ended };
 }

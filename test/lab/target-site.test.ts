@@ -34,6 +34,10 @@ describe('pages', () => {
     expect(await (await get('/ip')).json()).toEqual({ address: '127.0.0.1' });
     const { headers } = await (await get('/headers', { headers: { 'x-mine': '1' } })).json();
     expect(headers['x-mine']).toBe('1');
+    expect(await (await get('/judge', { headers: { 'x-mine': '1' } })).json()).toMatchObject({
+      address: '127.0.0.1',
+      headers: { 'x-mine': '1' },
+    });
     const cookie = await get('/cookie?set=s1', { headers: { cookie: 'a=b' } });
     expect(await cookie.json()).toEqual({ cookie: 'a=b' });
     expect(cookie.headers.get('set-cookie')).toContain('lab_session=s1');

@@ -1,0 +1,107 @@
+import { labCertificatePem, labKeyPem } from './certificate.js';
+
+/** Certificates that nobody should accept, each for one reason only. Public on purpose, like the good one. */
+
+/** By the lab's CA, for the lab's names, but its time is over: 2020-2021. */
+const expiredPem: string = `-----BEGIN CERTIFICATE-----
+MIICzTCCAnOgAwIBAgIUUMv27Eyam1nW+OJXGK0P2LVlxAYwCgYIKoZIzj0EAwIw
+HDEaMBgGA1UEAwwRUHJveHlXaGlybCBsYWIgQ0EwHhcNMjAwMTAxMDAwMDAwWhcN
+MjEwMTAxMDAwMDAwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIB
+BggqhkjOPQMBBwNCAASTGJHt4SsIrnNwF1z+c34Lb8HXQtGJ+nHAslhxS16VzKs8
+zBsgECpLrpZEwX912clfvkBh5o5qFngzjHa+Kj2No4IBmTCCAZUwDAYDVR0TAQH/
+BAIwADAOBgNVHQ8BAf8EBAMCB4AwEwYDVR0lBAwwCgYIKwYBBQUHAwEwggEeBgNV
+HREEggEVMIIBEYIJbG9jYWxob3N0ggsqLmxvY2FsaG9zdIIPKi5sYWIubG9jYWxo
+b3N0gghsYWIudGVzdIIKKi5sYWIudGVzdIcQAAAAAAAAAAAAAAAAAAAAAYcEfwAA
+AYcEfwAAAocEfwAAA4cEfwAABIcEfwAABYcEfwAABocEfwAAB4cEfwAACIcEfwAA
+CYcEfwAACocEfwAAC4cEfwAADIcEfwAADYcEfwAADocEfwAAD4cEfwAAEIcEfwAA
+EYcEfwAAEocEfwAAE4cEfwAAFIcEfwAAFYcEfwAAFocEfwAAF4cEfwAAGIcEfwAA
+GYcEfwAAGocEfwAAG4cEfwAAHIcEfwAAHYcEfwAAHocEfwAAH4cEfwAAIDAdBgNV
+HQ4EFgQUQP0Nw2g7VbKfXyMxI0ZGYEpTNSswHwYDVR0jBBgwFoAUCencnHh6CxEn
+fbxjZmzhodz/KrAwCgYIKoZIzj0EAwIDSAAwRQIgFO44FKH33ADF0P+IY1y4pBR3
+Cs58RfPcZz6WABAl8p4CIQCqQWxNg0Q4d08UkXLbAVVoO62ct7y4EtmtHoUk4eUL
+RQ==
+-----END CERTIFICATE-----
+`;
+
+/** By the lab's CA, but for `elsewhere.example`. */
+const wrongNamePem: string = `-----BEGIN CERTIFICATE-----
+MIIB0jCCAXegAwIBAgIUR/xphiclOiK0Y5ydzJFXCqNZbRowCgYIKoZIzj0EAwIw
+HDEaMBgGA1UEAwwRUHJveHlXaGlybCBsYWIgQ0EwIBcNMjQwMTAxMDAwMDAwWhgP
+MjEyNDAxMDEwMDAwMDBaMBwxGjAYBgNVBAMMEWVsc2V3aGVyZS5leGFtcGxlMFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEkxiR7eErCK5zcBdc/nN+C2/B10LRifpx
+wLJYcUtelcyrPMwbIBAqS66WRMF/ddnJX75AYeaOahZ4M4x2vio9jaOBlDCBkTAM
+BgNVHRMBAf8EAjAAMA4GA1UdDwEB/wQEAwIHgDATBgNVHSUEDDAKBggrBgEFBQcD
+ATAcBgNVHREEFTATghFlbHNld2hlcmUuZXhhbXBsZTAdBgNVHQ4EFgQUQP0Nw2g7
+VbKfXyMxI0ZGYEpTNSswHwYDVR0jBBgwFoAUCencnHh6CxEnfbxjZmzhodz/KrAw
+CgYIKoZIzj0EAwIDSQAwRgIhAJ08hqF8LcrN7LFvy9AkT9caBDhKdm7vjZlxdRWv
+pAS5AiEAn3uxEMxJCgrhnhUdlD7tf66UW/98sBWfzWKY2LNnL/I=
+-----END CERTIFICATE-----
+`;
+
+/** For the lab's names, but signed by itself. */
+const selfSignedPem: string = `-----BEGIN CERTIFICATE-----
+MIICgjCCAiegAwIBAgIUPtQghH1Jp/fcISwybE4dAZTXNKwwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI0MDEwMTAwMDAwMFoYDzIxMjQwMTAx
+MDAwMDAwWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAASTGJHt4SsIrnNwF1z+c34Lb8HXQtGJ+nHAslhxS16VzKs8zBsgECpL
+rpZEwX912clfvkBh5o5qFngzjHa+Kj2No4IBUzCCAU8wDAYDVR0TAQH/BAIwADCC
+AR4GA1UdEQSCARUwggERgglsb2NhbGhvc3SCCyoubG9jYWxob3N0gg8qLmxhYi5s
+b2NhbGhvc3SCCGxhYi50ZXN0ggoqLmxhYi50ZXN0hxAAAAAAAAAAAAAAAAAAAAAB
+hwR/AAABhwR/AAAChwR/AAADhwR/AAAEhwR/AAAFhwR/AAAGhwR/AAAHhwR/AAAI
+hwR/AAAJhwR/AAAKhwR/AAALhwR/AAAMhwR/AAANhwR/AAAOhwR/AAAPhwR/AAAQ
+hwR/AAARhwR/AAAShwR/AAAThwR/AAAUhwR/AAAVhwR/AAAWhwR/AAAXhwR/AAAY
+hwR/AAAZhwR/AAAahwR/AAAbhwR/AAAchwR/AAAdhwR/AAAehwR/AAAfhwR/AAAg
+MB0GA1UdDgQWBBRA/Q3DaDtVsp9fIzEjRkZgSlM1KzAKBggqhkjOPQQDAgNJADBG
+AiEA+JXQEbwPewf5IPnDwIKa+YmIQ0h/NZF00TY/OSkmItkCIQDahQEEiUIEsHR2
+p0lN6xRth5lhZvcPfepmM+iOPcqltQ==
+-----END CERTIFICATE-----
+`;
+
+/** For the lab's names, but by {@link interceptCaPem}. */
+const interceptedPem: string = `-----BEGIN CERTIFICATE-----
+MIIC5DCCAomgAwIBAgIUOcZuYx+ql3/0R9BtJ8LjCaTO1fkwCgYIKoZIzj0EAwIw
+MDEuMCwGA1UEAwwlSW50ZXJjZXB0aW5nIENBIG9mIHRoZSBQcm94eVdoaXJsIGxh
+YjAgFw0yNDAxMDEwMDAwMDBaGA8yMTI0MDEwMTAwMDAwMFowFDESMBAGA1UEAwwJ
+bG9jYWxob3N0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEkxiR7eErCK5zcBdc
+/nN+C2/B10LRifpxwLJYcUtelcyrPMwbIBAqS66WRMF/ddnJX75AYeaOahZ4M4x2
+vio9jaOCAZkwggGVMAwGA1UdEwEB/wQCMAAwDgYDVR0PAQH/BAQDAgeAMBMGA1Ud
+JQQMMAoGCCsGAQUFBwMBMIIBHgYDVR0RBIIBFTCCARGCCWxvY2FsaG9zdIILKi5s
+b2NhbGhvc3SCDyoubGFiLmxvY2FsaG9zdIIIbGFiLnRlc3SCCioubGFiLnRlc3SH
+EAAAAAAAAAAAAAAAAAAAAAGHBH8AAAGHBH8AAAKHBH8AAAOHBH8AAASHBH8AAAWH
+BH8AAAaHBH8AAAeHBH8AAAiHBH8AAAmHBH8AAAqHBH8AAAuHBH8AAAyHBH8AAA2H
+BH8AAA6HBH8AAA+HBH8AABCHBH8AABGHBH8AABKHBH8AABOHBH8AABSHBH8AABWH
+BH8AABaHBH8AABeHBH8AABiHBH8AABmHBH8AABqHBH8AABuHBH8AAByHBH8AAB2H
+BH8AAB6HBH8AAB+HBH8AACAwHQYDVR0OBBYEFED9DcNoO1Wyn18jMSNGRmBKUzUr
+MB8GA1UdIwQYMBaAFDH7RC9eqrZLCgQKZtsHmJJwt1MQMAoGCCqGSM49BAMCA0kA
+MEYCIQCtnCxt2XHKpuD/6hTAqlfgXqt6lgJKGBf+dKC1HU3xxQIhAMLL72M1M88D
+kLBkZXVNknTEnK39wAeLbg4XMRTsK4sl
+-----END CERTIFICATE-----
+`;
+
+/** The CA of a proxy that breaks TLS open (fault `intercept`). Nobody trusts it, unless it wants to be read. */
+export const interceptCaPem: string = `-----BEGIN CERTIFICATE-----
+MIIBqDCCAU+gAwIBAgIUWXROFytZKzoQwbxDl1juBI7VVRwwCgYIKoZIzj0EAwIw
+MDEuMCwGA1UEAwwlSW50ZXJjZXB0aW5nIENBIG9mIHRoZSBQcm94eVdoaXJsIGxh
+YjAgFw0yNDAxMDEwMDAwMDBaGA8yMTI0MDEwMTAwMDAwMFowMDEuMCwGA1UEAwwl
+SW50ZXJjZXB0aW5nIENBIG9mIHRoZSBQcm94eVdoaXJsIGxhYjBZMBMGByqGSM49
+AgEGCCqGSM49AwEHA0IABIEInItm0H/mWo/jStuDFkyzsgF69dD3rdmb6dyCEPZS
+jTfEZWlxPF48QRzJlj2GM2zYKZPBlzUjqK1EHzpe+uCjRTBDMBIGA1UdEwEB/wQI
+MAYBAf8CAQAwDgYDVR0PAQH/BAQDAgEGMB0GA1UdDgQWBBQx+0QvXqq2SwoECmbb
+B5iScLdTEDAKBggqhkjOPQQDAgNHADBEAiAsKqpfDaH8dFhsXx5aJdVOdF7HxSVu
+WdUyVaCqhPpZzQIgOMtsNhzAeCfeX5xyTto/OYhmy0h7/sILPTh4Zpzwo9I=
+-----END CERTIFICATE-----
+`;
+
+/** What a lab server presents: the good certificate, or one that is to be refused. */
+export type LabCertificate = 'lab' | 'expired' | 'self-signed' | 'wrong-name' | 'intercept';
+
+/** All have the same key, and hold for the lab's names except `wrong-name`. */
+export const labCertificates: Readonly<
+  Record<LabCertificate, { readonly cert: string; readonly key: string }>
+> = {
+  lab: { cert: labCertificatePem, key: labKeyPem },
+  expired: { cert: expiredPem, key: labKeyPem },
+  'self-signed': { cert: selfSignedPem, key: labKeyPem },
+  'wrong-name': { cert: wrongNamePem, key: labKeyPem },
+  intercept: { cert: interceptedPem, key: labKeyPem },
+};
