@@ -39,6 +39,7 @@ export type ErrorCode =
   | 'PW_FETCH_REDIRECT'
   | 'PW_FETCH_BODY_LIMIT'
   | 'PW_FETCH_BODY_BROKEN'
+  | 'PW_PAGE_BLOCKED'
   | 'PW_LAB_UNAVAILABLE';
 
 /** Stable code -> HTTP status (used by the REST API) and what it means. */
@@ -102,6 +103,7 @@ export const errorCodes: Readonly<Record<ErrorCode, { readonly status: number; r
       status: 502,
       meaning: 'The body of an answer broke off, stalled or could not be decoded.',
     },
+    PW_PAGE_BLOCKED: { status: 502, meaning: 'The target turned the proxy away with a page that says so.' },
     PW_LAB_UNAVAILABLE: { status: 500, meaning: 'The lab cannot do on this machine what was asked of it.' },
   };
 
@@ -260,5 +262,12 @@ export class SessionNotFoundError extends ProxyWhirlError {
 export class ClosedError extends ProxyWhirlError {
   constructor() {
     super('PW_CLOSED', 'ProxyWhirl was closed; create a new one.');
+  }
+}
+
+/** The target turned the proxy away: with a captcha, a challenge, a refusal. `data.rule` names what found it. */
+export class BlockedPageError extends ProxyWhirlError {
+  constructor(host: string, rule: string, proxyId: string) {
+    super('PW_PAGE_BLOCKED', `${host} turned the proxy away (${rule}).`, { host, rule, proxyId });
   }
 }

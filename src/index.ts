@@ -15,8 +15,10 @@ export { Secret } from './core/secret.js';
 export type { AcquireContext, ExclusionReason } from './core/selection-rules.js';
 export type { Session } from './core/sessions.js';
 export type { Snapshot } from './core/snapshot.js';
+export type { ClassifiedAnswer, UserClassify } from './core/user-classify.js';
 export { createRotator } from './create-rotator.js';
 export {
+  BlockedPageError,
   ClosedError,
   type ErrorCode,
   errorCodes,
@@ -35,8 +37,20 @@ export {
   StrategyMetadataError,
   StrategyUnknownError,
 } from './errors.js';
+export type { CheckTarget } from './health/check-target.js';
+export type { HealthChecks } from './health/monitor.js';
+export type { MonitorEvents } from './health/monitor-events.js';
+export type { ProbeResult } from './health/probe.js';
 export type { CrawleeHooks } from './integrations/crawlee-hooks.js';
-export type { BanOptions, BreakerOptions, OnEmpty, ProxyWhirlOptions, RotatorOptions } from './options.js';
+export type {
+  BanOptions,
+  BreakerOptions,
+  HealthOptions,
+  OnBlocked,
+  OnEmpty,
+  ProxyWhirlOptions,
+  RotatorOptions,
+} from './options.js';
 export { type ProxyWhirl, proxywhirl } from './proxywhirl.js';
 export {
   type ParsedProxyList,

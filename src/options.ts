@@ -1,13 +1,21 @@
 import { z } from 'zod';
 import type { Clock, Random } from './core/clock.js';
 import type { Proxy } from './core/proxy.js';
+import type { UserClassify } from './core/user-classify.js';
 import { type OptionIssue, OptionsError } from './errors.js';
+import type { CheckTarget } from './health/check-target.js';
 import type { StrategySpec } from './strategies/strategy.js';
 
 /** When the breaker of a proxy opens and how it comes back. */
 export interface BreakerOptions {
   /** Proxy faults in a row that open it. @default 5 */
   threshold?: number;
+  /** Opens it as well: share of the results of late that are faults, by weight; 0..1, 0 = never. @default 0.5 */
+  rateShare?: number;
+  /** Time in ms over which that share is taken. @default 30000 */
+  rateWindowMs?: number;
+  /** Results that it must rest on, within that time. @default 10 */
+  rateResults?: number;
   /** First open time in ms; doubles with each reopening, plus up to half of itself by chance. @default 10000 */
   openMs?: number;
   /** Cap of the open time in ms, before chance. @default 300000 */
@@ -36,6 +44,22 @@ export interface PanicOptions {
   share?: number;
   /** Time in ms within which half of the pool must have opened, without a success in between. @default 10000 */
   windowMs?: number;
+}
+
+/** Active checks: which proxies work is found out beside the traffic. */
+export interface HealthOptions {
+  /** What a check asks for. Without it nothing is checked. @default none */
+  check?: CheckTarget;
+  /** From one round to the next in ms, 1000 to a day; each is up to a fifth shorter or longer. @default 30000 */
+  intervalMs?: number;
+  /** Checks at the same time. @default 10 */
+  concurrency?: number;
+  /** Failed checks in a row that take a proxy out, if another one passed meanwhile. @default 3 */
+  fall?: number;
+  /** Passed checks in a row that bring it back. @default 2 */
+  rise?: number;
+  /** One check in ms, that of the judge included. @default 10000 */
+  timeoutMs?: number;
 }
 
 /** Options of `createRotator()`. Unknown keys are an error. */
@@ -72,6 +96,9 @@ export interface RotatorOptions {
 /** What happens when no proxy can be chosen. */
 export type OnEmpty = 'fail' | 'wait' | 'direct';
 
+/** What happens to a page with which a site turns a proxy away. */
+export type OnBlocked = 'retry' | 'report';
+
 /** Options of `proxywhirl()`. Unknown keys are an error. */
 export interface ProxyWhirlOptions extends RotatorOptions {
   proxies: readonly (string | Proxy)[];
@@ -89,6 +116,27 @@ export interface ProxyWhirlOptions extends RotatorOptions {
   browserAffinity?: boolean;
   /** Attempts per URL that may fail by a proxy's fault without costing one of Crawlee's retries. @default 10 */
   freeRetries?: number;
+  /**
+   * Under Crawlee, with `wire()` or `hooks`: gives up on a proxy that takes much longer than it usually does, instead of
+   * waiting for `navigationTimeoutSecs`. `whirl.fetch` does so in any case. @default false
+   */
+  adaptiveTimeouts?: boolean;
+  /**
+   * Under Crawlee, with `wire()` or `hooks`: `retry` a page that turns the proxy away through another one, or let the
+   * handler have it and `report` the ban. @default 'retry'
+   */
+  onBlocked?: OnBlocked;
+  /**
+   * Your own rule, asked about every answer before the built-in ones: a verdict, or undefined for no opinion. It is
+   * synchronous; what it throws breaks no request. @default none
+   */
+  classify?: UserClassify;
+  /**
+   * `whirl.fetch` sends a GET or HEAD that takes longer than 95 of 100 answers through a second proxy as well, and takes
+   * the answer that comes first; 5 % more requests at most. Proxies may bill the bytes of both. @default false
+   */
+  hedge?: boolean;
+  health?: HealthOptions;
 }
 
 type Filled<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
@@ -105,7 +153,15 @@ export type ResolvedRotatorOptions = Omit<
 };
 
 export type ResolvedOptions = ResolvedRotatorOptions &
-  Filled<Pick<ProxyWhirlOptions, 'onEmpty' | 'waitMs' | 'browserAffinity' | 'freeRetries'>>;
+  Filled<
+    Pick<
+      ProxyWhirlOptions,
+      'onEmpty' | 'waitMs' | 'browserAffinity' | 'freeRetries' | 'adaptiveTimeouts' | 'onBlocked' | 'hedge'
+    >
+  > & {
+    readonly classify?: UserClassify | undefined;
+    readonly health: Filled<Omit<HealthOptions, 'check'>> & { readonly check?: CheckTarget | undefined };
+  };
 
 const milliseconds = z.number().positive();
 const count = z.int().positive();
@@ -119,6 +175,30 @@ const strategySpec: z.ZodType<StrategySpec> = z.union(
   { error: 'must be a name, an object with a name, or a strategy' },
 );
 
+const httpUrl = z
+  .string()
+  .refine(isHttpUrl, { error: 'must be an absolute http or https URL without credentials' });
+
+const health = z.strictObject({
+  check: z
+    .strictObject({
+      url: httpUrl,
+      token: z.string().min(1).optional(),
+      expectStatus: z.int().min(200).max(999).default(200),
+      judge: z
+        .union([z.boolean(), z.strictObject({ url: httpUrl })], { error: 'must be a boolean or { url }' })
+        .default(false),
+      ownAddress: z.union([z.ipv4(), z.ipv6()], { error: 'must be an IP address' }).optional(),
+    })
+    .optional(),
+  // A pool of one that is down is asked once a second at most.
+  intervalMs: z.int().min(1_000).max(86_400_000).default(30_000),
+  concurrency: count.default(10),
+  fall: count.default(3),
+  rise: count.default(2),
+  timeoutMs: count.default(10_000),
+});
+
 const rotatorShape = {
   proxies: z.array(z.unknown()).default([]),
   strategy: strategySpec.default('round-robin'),
@@ -128,6 +208,9 @@ const rotatorShape = {
   breaker: z
     .strictObject({
       threshold: z.number().positive().default(5),
+      rateShare: z.number().min(0).max(1).default(0.5),
+      rateWindowMs: milliseconds.default(30_000),
+      rateResults: count.default(10),
       openMs: milliseconds.default(10_000),
       maxOpenMs: milliseconds.default(300_000),
       probeMs: milliseconds.default(60_000),
@@ -172,6 +255,13 @@ const schema = z.strictObject({
   waitMs: milliseconds.default(30_000),
   browserAffinity: z.boolean().default(true),
   freeRetries: z.int().nonnegative().default(10),
+  adaptiveTimeouts: z.boolean().default(false),
+  onBlocked: z.enum(['retry', 'report']).default('retry'),
+  classify: z
+    .custom<UserClassify>((value) => typeof value === 'function', { error: 'must be a function' })
+    .optional(),
+  hedge: z.boolean().default(false),
+  health: health.prefault({}),
 });
 
 /** @throws OptionsError that lists every option that is unknown or breaks its rule */
@@ -185,11 +275,17 @@ export function resolveOptions(options: ProxyWhirlOptions): ResolvedOptions {
 }
 
 /** Dotted names of all options, for the documentation test. */
-export function optionNames(): string[] {
-  return Object.entries(schema.shape).flatMap(([name, field]) => {
-    const inner = field instanceof z.ZodPrefault ? field.unwrap() : field;
-    return inner instanceof z.ZodObject ? Object.keys(inner.shape).map((key) => `${name}.${key}`) : [name];
+export function optionNames(shape: Readonly<Record<string, unknown>> = schema.shape): string[] {
+  return Object.entries(shape).flatMap(([name, field]) => {
+    const inner = field instanceof z.ZodPrefault || field instanceof z.ZodOptional ? field.unwrap() : field;
+    return inner instanceof z.ZodObject ? optionNames(inner.shape).map((key) => `${name}.${key}`) : [name];
   });
+}
+
+function isHttpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return (protocol === 'http:' || protocol === 'https:') && username === '' && password === '';
 }
 
 /** The issue of a key that is no option. One that is no name either is not repeated: it may be a misplaced URL. */

@@ -65,7 +65,7 @@ describe('the options tables of README.md', () => {
     const actual = optionNames().flatMap((name) => {
       const value = name
         .split('.')
-        .reduce<unknown>((at, key) => (at as Record<string, unknown>)[key], defaults);
+        .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], defaults);
       // A default that is a function or a list is described in words.
       return ['number', 'string', 'boolean'].includes(typeof value) ? [[name, String(value)]] : [];
     });

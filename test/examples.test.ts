@@ -89,6 +89,32 @@ const expected: Readonly<Record<string, readonly (string | RegExp)[]>> = {
 
 const names = readdirSync(join(root, folder)).filter((name) => name.endsWith('.ts'));
 
+describe('examples', () => {
+  it('health-check.ts finds out which proxies of the lab work, and why the others do not', async () => {
+    const { code, stdout, stderr } = await run('examples/health-check.ts');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^13\/13 px_[0-9a-f]{16} (works|fails)$/m);
+    for (let n = 1; n <= 5; n++)
+      expect(stdout).toMatch(new RegExp(`'good-${n}' +│ true +│ '\\d+' +│ 'elite'`));
+    expect(stdout).toMatch(/'portal' +│ false .* 'CHECK_TOKEN'/);
+    expect(stdout).toMatch(/'dead-1' +│ false .* 'PW_PROXY_REFUSED'/);
+    expect(stdout).toMatch(/'wrong-password' +│ false .* 'PW_PROXY_AUTH'/);
+    expect(stdout).toMatch(/'hanging-2' +│ false .* 'PW_FETCH_DEADLINE'/);
+    expect(stdout).toContain('5 of 13 work');
+    const down = [...stdout.matchAll(/^down: ([a-z]+)/gm)].map((match) => match[1]);
+    expect(down.sort()).toEqual([
+      'dead',
+      'dead',
+      'dead',
+      'hanging',
+      'hanging',
+      'portal',
+      'resetting',
+      'wrong',
+    ]);
+  });
+});
+
 describe('examples/strategies', () => {
   it.concurrent.for(names)('R-50 %s runs by itself and shows what it says', async (name, { expect }) => {
     const { code, stdout, stderr } = await inTurn(() => run(join(folder, name)));

@@ -50,6 +50,51 @@ describe('R-30 options of createRotator, each read', () => {
     expect(openTimes({ breaker: { threshold: 2 } }, 1, 2)).toEqual([10_000]);
   });
 
+  it('breaker.rateShare: of the results that must be faults, 0.5 by default; 0 = never', () => {
+    /** Results of the only proxy until it opens, of which every third, or every other, is good; 0 = never. */
+    const opensAfter = (goodOf: 2 | 3, breaker?: RotatorOptions['breaker']): number => {
+      const { clock } = testEngine(0);
+      const rotator = createRotator({
+        proxies: [proxyLine(0)],
+        clock,
+        panic: { share: 0 },
+        ...(breaker && { breaker }),
+      });
+      for (let i = 1; i <= 60; i++) {
+        rotator.acquire().settle({ verdict: i % goodOf === 1 ? 'success' : 'proxy' });
+        if (rotator.pool.list()[0]?.health === 'open') return i;
+      }
+      return 0;
+    };
+    expect([opensAfter(2), opensAfter(2, { rateShare: 0.51 }), opensAfter(3, { rateShare: 0.6 })]).toEqual([
+      10, 0, 11,
+    ]);
+    expect(opensAfter(3, { rateShare: 0 })).toBe(0);
+    expect([opensAfter(2, { rateResults: 4 }), opensAfter(2, { rateResults: 21 })]).toEqual([4, 22]);
+  });
+
+  it.each([
+    [{}, 3_000],
+    [{ rateWindowMs: 6_000 }, 600],
+  ])(
+    'breaker.rateWindowMs and breaker.rateResults: %j, ten results within 30 s by default',
+    (breaker, ms) => {
+      const opens = (apartMs: number): boolean => {
+        const { clock } = testEngine(0);
+        const rotator = createRotator({ proxies: [proxyLine(0)], clock, panic: { share: 0 }, breaker });
+        const told = record(rotator, 'breaker');
+        for (let i = 0; i < 100; i++) {
+          rotator.acquire().settle({ verdict: i % 2 === 0 ? 'success' : 'proxy' });
+          clock.advance(apartMs);
+          if (told.length > 0) return true;
+        }
+        return false;
+      };
+      // Ten of them take ten times as long, of which five sixths of the window count at least.
+      expect([opens(ms * 0.8), opens(ms * 1.2)]).toEqual([true, false]);
+    },
+  );
+
   it('breaker.openMs and breaker.maxOpenMs: the first open time and its cap, 10 s and 300 s by default', () => {
     expect(openTimes({}, 7)).toEqual([10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000]);
     expect(openTimes({ breaker: { openMs: 100, maxOpenMs: 150 } }, 3)).toEqual([100, 150, 150]);
@@ -211,14 +256,22 @@ describe('R-30 options of createRotator, each read', () => {
 describe('R-30 what resolves', () => {
   it('is frozen, and has each option that the documentation lists', () => {
     const clock = { now: () => 1 };
-    const resolved = resolveOptions({ proxies: [proxyLine(0)], clock, random: still });
+    // Those without a default are there when they are given.
+    const given = {
+      clock,
+      random: still,
+      classify: () => undefined,
+      health: { check: { url: 'http://check.test', token: 'ok', ownAddress: '192.0.2.1' } },
+    };
+    const resolved = resolveOptions({ proxies: [proxyLine(0)], ...given });
     expect(Object.isFrozen(resolved)).toBe(true);
-    const names = Object.entries(resolved).flatMap(([name, value]) =>
-      ['breaker', 'ban', 'panic'].includes(name)
-        ? Object.keys(value as object).map((key) => `${name}.${key}`)
-        : [name],
-    );
-    expect(optionNames().sort()).toEqual(names.sort());
+    const groups = ['breaker', 'ban', 'panic', 'health', 'health.check'];
+    const namesIn = (options: object, prefix = ''): string[] =>
+      Object.entries(options).flatMap(([key, value]) => {
+        const name = `${prefix}${key}`;
+        return groups.includes(name) ? namesIn(value as object, `${name}.`) : [name];
+      });
+    expect(optionNames().sort()).toEqual(namesIn(resolved).sort());
   });
 
   it('takes undefined for an option that is left out', () => {

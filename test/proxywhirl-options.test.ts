@@ -15,7 +15,8 @@ function whirl(options: Partial<ProxyWhirlOptions> = {}) {
 }
 
 const request = (): Request => new Request({ url: 'https://a.test/page' });
-const fault = (): Error => new Error('connect ECONNREFUSED 192.0.2.1:8000');
+/** Not a refused connection, two of which would open the breaker. */
+const fault = (): Error => new Error('connect EHOSTUNREACH 192.0.2.1:8000');
 
 /** One attempt that fails by the proxy's fault, as Crawlee 3 drives it; returns how the retry count changed. */
 async function failOnce(subject: ReturnType<typeof whirl>, target: Request): Promise<number> {

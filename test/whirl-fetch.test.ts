@@ -33,6 +33,35 @@ it('whirl.fetch keeps a session on one address', async () => {
   expect(lab.site.byAddress.size).toBe(1);
 });
 
+it.each([
+  [{}, false],
+  [{ hedge: false }, false],
+  [{ hedge: true }, true],
+])(
+  'R-30 hedge: a second proxy answers for one that became slow; off by default: %o',
+  async (options, hedges) => {
+    await using lab = await startLab({ proxies: 2 });
+    await using whirl = proxywhirl({ proxies: lab.urls, ...options });
+    const url = `${lab.site.httpUrl}/ip`;
+    for (let i = 0; i < 40; i++) await (await whirl.fetch(url)).text();
+    await lab.proxies[0]?.behave({ latencyMs: 900 });
+    // In turn: one of two begins at the slow one.
+    const responses = [await whirl.fetch(url), await whirl.fetch(url)];
+    expect(responses.some(({ attempts }) => attempts.some(({ hedge }) => hedge === true))).toBe(hedges);
+    await expect(whirl.fetch(url, { hedge: 'yes' as never })).rejects.toMatchObject({
+      code: 'PW_FETCH_INVALID',
+    });
+    expect(() => proxywhirl({ proxies: lab.urls, hedge: 1 as never })).toThrow(/hedge/);
+  },
+);
+
+it('whirl.rotator knows whether it is in panic', async () => {
+  await using whirl = proxywhirl({ proxies: ['192.0.2.1:80', '192.0.2.2:80'] });
+  expect(whirl.rotator.inPanic).toBe(false);
+  for (let i = 0; i < 12 && !whirl.rotator.inPanic; i++) whirl.rotator.acquire().fail({ verdict: 'proxy' });
+  expect(whirl.rotator.inPanic).toBe(true);
+});
+
 it('whirl.fetch ends with the engine: nothing is sent after close(), and nothing stays open', async () => {
   await using lab = await startLab({ proxies: 1 });
   const whirl = proxywhirl({ proxies: lab.urls });

@@ -28,7 +28,7 @@ export interface BreakerEvent {
   readonly proxyId: string;
   readonly from: string;
   readonly to: string;
-  /** How long it stays open or auth-failed, in ms from now; null for other states. */
+  /** How long it stays open, auth-failed or tls-intercept, in ms from now; null for other states. */
   readonly openMs: number | null;
 }
 
@@ -72,6 +72,27 @@ export interface PanicEvent {
   readonly on: boolean;
 }
 
+/**
+ * A rule that finds bans flags nearly everything that a host answers, through many proxies: it is rather the rule that
+ * is wrong, and it is not believed there until its share falls.
+ */
+export interface SuspectEvent {
+  readonly host: string;
+  /** Its name, `classify` for the user's own, `handler` for what handlers say. */
+  readonly rule: string;
+  /** Answers of the host that count now. */
+  readonly answers: number;
+  /** How many of them the rule flagged. */
+  readonly flagged: number;
+  /** Through how many different proxies. */
+  readonly proxies: number;
+}
+
+/** The option `classify` threw, or returned no verdict; the built-in rules judged the answer. */
+export interface ClassifyErrorEvent {
+  readonly error: unknown;
+}
+
 /** A proxy joined or left the pool. */
 export interface PoolEvent {
   readonly proxyId: string;
@@ -90,6 +111,8 @@ export interface RotatorEvents {
   warning: WarningEvent;
   pool: PoolEvent;
   panic: PanicEvent;
+  suspect: SuspectEvent;
+  'classify-error': ClassifyErrorEvent;
   /** A listener threw; the error is handed on instead of breaking the request that caused the event. */
   'listener-error': { readonly event: string; readonly error: unknown };
 }

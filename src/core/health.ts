@@ -9,7 +9,8 @@ export type FaultKind = 'auth' | 'hard';
  *
  * closed --(faults reach the threshold)--> open --(its time is over)--> half-open --(probes succeed)--> warming
  * --(its time is over)--> closed, or half-open --(a probe fails)--> open for longer. A proxy that refuses the
- * password goes to auth-failed, which is open for much longer. Nothing but a success leads out of half-open to
+ * password goes to auth-failed, and one that breaks into the encryption to tls-intercept: both are open for much
+ * longer. Nothing but a success leads out of half-open to
  * where a proxy serves.
  */
 export type BreakerState =
@@ -26,17 +27,17 @@ export type BreakerState =
     }
   | { readonly state: 'open' /** Monotonic ms. */; readonly until: number; readonly opens: number }
   | {
-      readonly state: 'auth-failed';
+      readonly state: 'auth-failed' | 'tls-intercept';
       /** Monotonic ms. */
       readonly until: number;
-      /** How often in a row the password was refused at a retry. */
+      /** How often in a row it came to this, retries included. */
       readonly refusals: number;
       readonly opens: number;
     }
   | {
       readonly state: 'half-open';
       readonly opens: number;
-      /** Of the auth-failed state that it comes from; 0 when it was open. */
+      /** Of the auth-failed or tls-intercept state that it comes from; 0 when it was open. */
       readonly refusals: number;
       /** Probes in a row that succeeded. */
       readonly successes: number;
@@ -72,7 +73,7 @@ export interface BreakerSettings {
 
 /** Healthy time that makes up for one opening, in ms. */
 const FORGET_MS = 300_000;
-/** First wait of a proxy that refuses the password, and its cap, in ms: a password is seldom put right by itself. */
+/** First wait of a proxy that refuses the password, and its cap, in ms: such a thing is seldom put right by itself. */
 const AUTH_MS = 300_000;
 const MAX_AUTH_MS = 3_600_000;
 /** What a warming proxy gets of its share at first. */
@@ -92,6 +93,7 @@ export function afterSuccess(breaker: BreakerState, now: number, settings: Break
   switch (breaker.state) {
     case 'open':
     case 'auth-failed':
+    case 'tls-intercept':
       return breaker;
     case 'half-open': {
       const { opens } = breaker;
@@ -120,15 +122,15 @@ export function afterFault(
   random: Random,
   kind: FaultKind | null = null,
 ): BreakerState {
-  if (breaker.state === 'open' || breaker.state === 'auth-failed') return breaker;
+  if (isAway(breaker)) return breaker;
   if (breaker.state === 'half-open') {
     // One refusal is enough here: two in a row are asked for to spare a proxy that serves.
-    if (kind === 'auth') return authFailed(breaker.refusals + 1, breaker.opens, now, settings, random);
+    if (kind === 'auth') return sentAway('auth-failed', breaker, now, settings, random);
     return opened(breaker, now, settings, random);
   }
   const faults = breaker.faults + weight;
   if (kind === 'auth' && breaker.last === 'auth')
-    return authFailed(1, opensAt(breaker, now), now, settings, random);
+    return sentAway('auth-failed', breaker, now, settings, random);
   if (faults >= settings.threshold || (kind === 'hard' && breaker.last === 'hard'))
     return opened(breaker, now, settings, random);
   if (breaker.state === 'closed') return forgiven(faults, kind, breaker, now);
@@ -142,10 +144,20 @@ export function opened(
   settings: BreakerSettings,
   random: Random,
 ): BreakerState {
-  if (breaker.state === 'open' || breaker.state === 'auth-failed') return breaker;
+  if (isAway(breaker)) return breaker;
   const opens = opensAt(breaker, now) + 1;
   const base = Math.min(settings.openMs * 2 ** (opens - 1), settings.maxOpenMs);
   return { state: 'open', until: now + stretched(base, settings, random), opens };
+}
+
+/** After it turned out to break into the encryption. */
+export function afterInterception(
+  breaker: BreakerState,
+  now: number,
+  settings: BreakerSettings,
+  random: Random,
+): BreakerState {
+  return isAway(breaker) ? breaker : sentAway('tls-intercept', breaker, now, settings, random);
 }
 
 /** Takes back what was charged for faults that turned out to be somebody else's. What has opened stays open. */
@@ -165,7 +177,7 @@ export function afterTime(breaker: BreakerState, now: number): BreakerState {
   if (breaker.until > now) return breaker;
   const { opens } = breaker;
   if (breaker.state === 'warming') return asClosed(breaker.faults, breaker.last, opens, breaker.until);
-  const refusals = breaker.state === 'auth-failed' ? breaker.refusals : 0;
+  const refusals = breaker.state === 'open' ? 0 : breaker.refusals;
   return { state: 'half-open', opens, refusals, successes: 0, probe: null };
 }
 
@@ -199,15 +211,22 @@ export function nextChange(breaker: BreakerState): number | null {
   return breaker.state === 'half-open' ? (breaker.probe?.until ?? null) : breaker.until;
 }
 
-function authFailed(
-  refusals: number,
-  opens: number,
+type Away = Extract<BreakerState, { state: 'open' | 'auth-failed' | 'tls-intercept' }>;
+
+function isAway(breaker: BreakerState): breaker is Away {
+  return breaker.state === 'open' || breaker.state === 'auth-failed' || breaker.state === 'tls-intercept';
+}
+
+function sentAway(
+  state: 'auth-failed' | 'tls-intercept',
+  before: Exclude<BreakerState, Away>,
   now: number,
   settings: BreakerSettings,
   random: Random,
 ): BreakerState {
+  const refusals = before.state === 'half-open' ? before.refusals + 1 : 1;
   const base = Math.min(AUTH_MS * 2 ** (refusals - 1), MAX_AUTH_MS);
-  return { state: 'auth-failed', until: now + stretched(base, settings, random), refusals, opens };
+  return { state, until: now + stretched(base, settings, random), refusals, opens: opensAt(before, now) };
 }
 
 function stretched(base: number, settings: BreakerSettings, random: Random): number {

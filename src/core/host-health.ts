@@ -1,7 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import { BanRecord } from './ban-record.js';
+import { CertificateRecord } from './certificate-record.js';
 import type { Random } from './clock.js';
+import { HostAnswers } from './host-answers.js';
 import { HostFailures } from './host-failures.js';
+import { SilenceRecord } from './silence-record.js';
 
 /** How bans cool down, and how long evidence about a host counts. */
 export interface HostHealthSettings {
@@ -17,10 +20,10 @@ export interface HostHealthSettings {
 
 /** How far back a success on a host tells that the host works, in ms. */
 const EVIDENCE_MS = 10_000;
+/** Others that a host answered, so that it is the proxy that does not get there. */
+const ALIVE = 2;
 const MIN_RETRY_AFTER_MS = 1_000;
 const MAX_RETRY_AFTER_MS = 300_000;
-/** Hosts whose last success is remembered; a host costs about 100 bytes. */
-const MAX_HOSTS = 10_000;
 
 /**
  * The size of an entry. A cache that is bounded by `max` reserves its memory when it is made, milliseconds and
@@ -38,6 +41,8 @@ export interface LearnedCooldown {
 
 interface Cooldown {
   readonly host: string;
+  /** When the ban was seen that it comes from. */
+  readonly since: number;
   readonly until: number;
   readonly bans: number;
 }
@@ -45,13 +50,15 @@ interface Cooldown {
 /** What is known of hosts: which proxies each has banned, and whether it answers at all. Bounded in memory. */
 export class HostHealth {
   readonly failures: HostFailures = new HostFailures();
+  readonly answers: HostAnswers = new HostAnswers();
+  readonly silences: SilenceRecord = new SilenceRecord();
   readonly bans: BanRecord = new BanRecord();
+  readonly certificates: CertificateRecord = new CertificateRecord();
   readonly #settings: HostHealthSettings;
   readonly #random: Random;
   readonly #pairs: LRUCache<string, Cooldown>;
   /** host -> pairs remembered for it; lets hosts that never banned anybody skip the check. */
   readonly #pairsPerHost = new Map<string, number>();
-  readonly #lastSuccess = new LRUCache<string, number>({ maxSize: MAX_HOSTS, sizeCalculation: one });
 
   constructor(settings: HostHealthSettings, random: Random) {
     this.#settings = settings;
@@ -65,19 +72,33 @@ export class HostHealth {
     });
   }
 
-  /** Starts (or prolongs) the cooldown of a pair and returns it in ms. Retry-After is clamped to 1..300 s. */
-  ban(host: string, proxyId: string, now: number, retryAfterMs?: number): number {
+  /**
+   * Starts or prolongs the cooldown of a pair. Retry-After is clamped to 1..300 s. Several requests that were under
+   * way together meet one ban, not one each: only what began after the last one doubles the time.
+   *
+   * @param startedAt when the request began that was turned away
+   * @returns how long the pair rests from now on, in ms
+   */
+  ban(host: string, proxyId: string, now: number, retryAfterMs?: number, startedAt: number = now): number {
     const key = pairKey(host, proxyId);
     const known = this.#pairs.get(key);
-    const bans = (known?.bans ?? 0) + 1;
-    const { cooldownMs, maxCooldownMs, jitter } = this.#settings;
-    const base =
+    const isSame = known !== undefined && startedAt < known.since;
+    const asked =
       retryAfterMs !== undefined && Number.isFinite(retryAfterMs) && retryAfterMs > 0
         ? Math.min(Math.max(retryAfterMs, MIN_RETRY_AFTER_MS), MAX_RETRY_AFTER_MS)
-        : Math.min(cooldownMs * 2 ** (bans - 1), maxCooldownMs) * (1 + jitter * this.#random());
+        : null;
+    if (isSame) {
+      const until = Math.max(known.until, now + (asked ?? 0));
+      this.#pairs.set(key, { ...known, until });
+      return until - now;
+    }
+    const bans = (known?.bans ?? 0) + 1;
+    const { cooldownMs, maxCooldownMs, jitter } = this.#settings;
+    const restMs =
+      asked ?? Math.min(cooldownMs * 2 ** (bans - 1), maxCooldownMs) * (1 + jitter * this.#random());
     if (known === undefined) this.#countPair(host, 1);
-    this.#pairs.set(key, { host, until: now + base, bans });
-    return base;
+    this.#pairs.set(key, { host, since: now, until: now + restMs, bans });
+    return restMs;
   }
 
   /** Whether any proxy may be cooling for this host: false lets a selection skip the check of each pair. */
@@ -90,12 +111,15 @@ export class HostHealth {
     return pair !== undefined && pair.until > now;
   }
 
-  /** A success clears the record of the pair and tells that the host works. */
-  success(host: string, proxyId: string, now: number): void {
-    this.#lastSuccess.set(host, now);
-    this.failures.clear(host);
+  /** A success tells that the host works, and clears the record of the pair unless it began before the ban. */
+  success(host: string, proxyId: string, now: number, startedAt: number = now): void {
+    this.answers.add(host, proxyId, now);
+    this.failures.answered(host, now);
     this.bans.success(host, proxyId, now);
-    if (this.hasBans(host)) this.#pairs.delete(pairKey(host, proxyId));
+    if (!this.hasBans(host)) return;
+    const key = pairKey(host, proxyId);
+    const known = this.#pairs.peek(key);
+    if (known !== undefined && startedAt >= known.since) this.#pairs.delete(key);
   }
 
   /**
@@ -103,8 +127,18 @@ export class HostHealth {
    * it on the host. `since` is when the attempt in question started.
    */
   answeredSince(host: string, since: number, now: number): boolean {
-    const last = this.#lastSuccess.peek(host);
-    return last !== undefined && last >= evidenceFrom(since, now);
+    return this.answers.lastAt(host) >= evidenceFrom(since, now);
+  }
+
+  /** Whether the host has answered somebody after `since`. */
+  answeredAfter(host: string, since: number): boolean {
+    return this.answers.lastAt(host) > since;
+  }
+
+  /** Whether it answered enough others in the last ten seconds, and is not failing and answering by turns. */
+  isAlive(host: string, proxyId: string, now: number): boolean {
+    const others = this.answers.others(host, proxyId, now - EVIDENCE_MS);
+    return others >= ALIVE && !this.failures.comeAndGo(host, proxyId, now);
   }
 
   /** All pairs that cool down now. */
@@ -118,7 +152,7 @@ export class HostHealth {
   restore({ host, proxyId, remainingMs, bans }: LearnedCooldown, now: number): void {
     const key = pairKey(host, proxyId);
     if (!this.#pairs.has(key)) this.#countPair(host, 1);
-    this.#pairs.set(key, { host, until: now + remainingMs, bans });
+    this.#pairs.set(key, { host, since: now, until: now + remainingMs, bans });
   }
 
   #countPair(host: string, change: 1 | -1): void {

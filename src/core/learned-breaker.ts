@@ -17,7 +17,7 @@ export type LearnedBreaker =
     }
   | { readonly state: 'open'; readonly remainingMs: number; readonly opens: number }
   | {
-      readonly state: 'auth-failed';
+      readonly state: 'auth-failed' | 'tls-intercept';
       readonly remainingMs: number;
       readonly refusals: number;
       readonly opens: number;
@@ -41,6 +41,7 @@ const STATES: ReadonlySet<unknown> = new Set<LearnedBreaker['state']>([
   'closed',
   'open',
   'auth-failed',
+  'tls-intercept',
   'half-open',
   'warming',
 ]);
@@ -56,7 +57,10 @@ export function relative(breaker: BreakerState, now: number): LearnedBreaker {
     case 'open':
       return { state: 'open', remainingMs: breaker.until - now, opens };
     case 'auth-failed':
-      return { state: 'auth-failed', remainingMs: breaker.until - now, refusals: breaker.refusals, opens };
+    case 'tls-intercept': {
+      const { state, until, refusals } = breaker;
+      return { state, remainingMs: until - now, refusals, opens };
+    }
     case 'half-open': {
       const { refusals, successes } = breaker;
       return {
@@ -85,7 +89,10 @@ export function absolute(breaker: LearnedBreaker, now: number, elapsedMs: number
     case 'open':
       return { state: 'open', until: later(breaker.remainingMs), opens };
     case 'auth-failed':
-      return { state: 'auth-failed', until: later(breaker.remainingMs), refusals: breaker.refusals, opens };
+    case 'tls-intercept': {
+      const { state, remainingMs, refusals } = breaker;
+      return { state, until: later(remainingMs), refusals, opens };
+    }
     case 'half-open': {
       // A probe that was out has ended with its process.
       const { refusals = 0, successes = 0 } = breaker;
@@ -109,11 +116,11 @@ export function checkBreaker(breaker: Record<string, unknown>, path: string): vo
   if (!STATES.has(state)) throw new SnapshotError(`${path}.state`, 'is no breaker state');
   checkCounts(breaker, ['opens', ...given(breaker, ['refusals', 'successes'])], path);
   checkNumbers(breaker, given(breaker, ['healthyMs', 'ageMs']), path);
-  if (state === 'auth-failed') checkCounts(breaker, ['refusals'], path);
+  const long = state === 'auth-failed' || state === 'tls-intercept';
+  if (long) checkCounts(breaker, ['refusals'], path);
   if (state === 'warming') checkNumbers(breaker, ['ageMs'], path);
   if (state === 'closed' || state === 'warming') checkNumbers(breaker, ['faults'], path);
-  if (state === 'open' || state === 'auth-failed' || state === 'warming')
-    checkNumbers(breaker, ['remainingMs'], path);
+  if (long || state === 'open' || state === 'warming') checkNumbers(breaker, ['remainingMs'], path);
   if (last !== undefined && last !== 'auth' && last !== 'hard')
     throw new SnapshotError(`${path}.last`, 'is no kind of fault');
 }

@@ -71,15 +71,20 @@ export class Panic {
 
 /**
  * Whom to try in panic. Those whose breaker opened have one request in flight at most, because they are probed; of
- * the others, one without any is preferred. A refused password is no matter of the network.
+ * the others, one without any is preferred.
  */
 export function leastRecentlyFailed(candidates: Iterable<Member>): Member | undefined {
   let best: Member | undefined;
   for (const member of candidates) {
-    if (member.breaker.state === 'half-open' && member.breaker.refusals > 0) continue;
+    if (isUntrusted(member)) continue;
     if (best === undefined || isBefore(member, best)) best = member;
   }
   return best;
+}
+
+/** Refused the password, or broke into the encryption: that is no matter of the network. */
+export function isUntrusted({ breaker }: Member): boolean {
+  return breaker.state === 'half-open' && breaker.refusals > 0;
 }
 
 function isBefore(a: Member, b: Member): boolean {

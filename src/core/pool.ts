@@ -16,6 +16,8 @@ export class Member implements Candidate {
   lastSuccessAt: number = Number.NEGATIVE_INFINITY;
   /** Monotonic ms of the last fault; -Infinity before the first. */
   lastFailedAt: number = Number.NEGATIVE_INFINITY;
+  /** Number of its window in the fault rates; -1 while it has none. */
+  rateWindow = -1;
   /** True once it left the pool: what its leases still report is ignored. */
   removed = false;
   drained = false;

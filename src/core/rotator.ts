@@ -3,6 +3,7 @@ import type { SelectionEngine, Strategy, StrategyFactory, StrategySpec } from '.
 import type { Clock, Random } from './clock.js';
 import { Events, type RotatorEvents, type SelectedEvent } from './events.js';
 import { type Explanation, explainSelection } from './explain.js';
+import type { FaultRateSettings } from './fault-rates.js';
 import type { BreakerSettings } from './health.js';
 import { HostHealth, type HostHealthSettings } from './host-health.js';
 import { hash64 } from './identity.js';
@@ -32,7 +33,7 @@ export interface RotatorParts {
   readonly registerStrategy: (name: string, factory: StrategyFactory) => void;
   readonly stats: StatsSettings;
   readonly limits: SelectionLimits;
-  readonly breaker: BreakerSettings;
+  readonly breaker: BreakerSettings & FaultRateSettings;
   readonly hosts: HostHealthSettings;
   readonly panic: PanicSettings;
   readonly sessions: SessionSettings;
@@ -58,6 +59,7 @@ export class Rotator {
   readonly #events = new Events();
   readonly #members: Pool;
   readonly #hosts: HostHealth;
+  readonly #panic: Panic;
   readonly #health: PoolHealth;
   readonly #seat: StrategySeat;
   readonly #selector: Selector;
@@ -75,7 +77,10 @@ export class Rotator {
     const warn = (message: string): void => events.emit('warning', { strategy: this.strategy.name, message });
     this.#now = { now: clock.now(), random: this.#tape.next, warn };
     this.#seat = new StrategySeat(parts.strategy, parts.fallback, events);
-    const pool = new Pool(stats, events, (member) => this.#tellStrategy(member, clock.now()));
+    const pool = new Pool(stats, events, (member) => {
+      if (member.removed) this.#health.forget(member);
+      this.#tellStrategy(member, clock.now());
+    });
     this.pool = pool;
     this.#members = pool;
     this.sessions = new Sessions(parts.sessions, clock);
@@ -83,6 +88,7 @@ export class Rotator {
     const { next } = this.#tape;
     this.#hosts = new HostHealth(parts.hosts, next);
     const panic = new Panic(parts.panic);
+    this.#panic = panic;
     this.#health = new PoolHealth({
       pool,
       hosts: this.#hosts,
@@ -91,6 +97,7 @@ export class Rotator {
       clock,
       random: next,
       settings,
+      rates: parts.breaker,
       panic,
     });
     this.#selector = new Selector({
@@ -106,6 +113,11 @@ export class Rotator {
 
   get strategy(): Strategy {
     return this.#seat.current;
+  }
+
+  /** Whether most of the pool fails at once, so that it is rather our own network. */
+  get inPanic(): boolean {
+    return this.#panic.on;
   }
 
   /**
@@ -133,6 +145,11 @@ export class Rotator {
     listener: (payload: RotatorEvents[Name]) => void,
   ): () => void {
     return this.#events.on(event, listener);
+  }
+
+  /** Tells listeners of what those who judge answers have found; the engine itself goes by the outcomes. */
+  tell<Name extends 'suspect' | 'classify-error'>(event: Name, payload: RotatorEvents[Name]): void {
+    this.#events.emit(event, payload);
   }
 
   /**

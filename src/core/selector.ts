@@ -2,7 +2,7 @@ import { NoCandidateError, StrategyMetadataError } from '../errors.js';
 import type { Candidates, SelectionEngine } from '../strategies/strategy.js';
 import { nextChange } from './health.js';
 import type { HostHealth } from './host-health.js';
-import { leastRecentlyFailed, type Panic } from './panic.js';
+import { isUntrusted, leastRecentlyFailed, type Panic } from './panic.js';
 import type { Member, Pool } from './pool.js';
 import {
   type AcquireContext,
@@ -110,8 +110,10 @@ export class Selector {
     const binding = this.#parts.sessions.binding(sessionId, now);
     const previous = binding?.proxyId;
     if (previous === undefined) return { context, stays: undefined, previous };
-    const member = this.#parts.pool.get(previous);
-    if (member !== undefined && binding?.leaving !== true && this.#parts.pool.isServing(member)) {
+    const { panic, pool } = this.#parts;
+    const member = pool.get(previous);
+    const stays = member !== undefined && binding?.leaving !== true && pool.isServing(member);
+    if (stays && !(panic.on && isUntrusted(member))) {
       // Priority and warming are about whom to try out; a session that has a proxy tries out nobody.
       const { rules } = this.selection(context, now, 0);
       const inForce =

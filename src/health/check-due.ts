@@ -1,11 +1,16 @@
-import type { BreakerState } from '../core/health.js';
+import { type BreakerState, mayServe } from '../core/health.js';
 import type { PooledProxy } from '../core/pool.js';
 import type { CheckRecord } from './fall-rise.js';
 
 /** Whether its breaker waits for a proof, or would if anybody had asked for the time. */
 export function awaitsProbe(breaker: BreakerState, now: number): boolean {
   if (breaker.state === 'half-open') return breaker.probe === null || breaker.probe.until <= now;
-  return (breaker.state === 'open' || breaker.state === 'auth-failed') && breaker.until <= now;
+  return (awayUntil(breaker) ?? Number.POSITIVE_INFINITY) <= now;
+}
+
+/** Until when it gets no request at all, in monotonic ms; null when it may get one. */
+export function awayUntil(breaker: BreakerState): number | null {
+  return 'until' in breaker && !mayServe(breaker) ? breaker.until : null;
 }
 
 /** Whether somebody else is probing it: there are never two. */

@@ -49,7 +49,7 @@ export class FallRise {
     this.#records.clear();
   }
 
-  /** @param verdict that was charged; those that are neither for nor against the proxy say nothing here */
+  /** @param verdict of the check; those that are neither for nor against the proxy say nothing here */
   learn(id: string, verdict: Verdict, now: number): void {
     const passed = passes(verdict);
     const member = this.#pool.get(id);

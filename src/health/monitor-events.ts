@@ -1,9 +1,22 @@
 import type { ProbeResult } from './probe.js';
 
+/** Why proxies are checked. */
+export type CheckReason = 'round' | 'probe' | 'call';
+
 /** Event name -> payload. Payloads hold ids and results, never a credential. */
 export interface MonitorEvents {
-  /** One check of a round ended; `result` is null where there was nothing to check any more. */
-  progress: { readonly done: number; readonly total: number; readonly result: ProbeResult | null };
+  /**
+   * One of `total` checks ended that were begun together: a `round`, those whose open time was over (`probe`), or a
+   * `call` of `check()`. `result` is null where there was nothing to check any more.
+   */
+  progress: {
+    readonly reason: CheckReason;
+    readonly done: number;
+    readonly total: number;
+    readonly result: ProbeResult | null;
+  };
+  /** A round ended: so many proxies needed a check, and so many of them passed. */
+  round: { readonly checked: number; readonly passed: number };
   /** A proxy failed so many checks in a row that it gets nothing new. */
   down: { readonly proxyId: string };
   /** A proxy that was down passed so many checks in a row that it serves again. */

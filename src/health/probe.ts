@@ -1,29 +1,12 @@
 import type { Clock } from '../core/clock.js';
 import { Lease } from '../core/lease.js';
-import type { Verdict } from '../core/outcome.js';
+import type { Outcome, Verdict } from '../core/outcome.js';
 import type { Proxy } from '../core/proxy.js';
 import type { ProxyDispatchers } from '../transport/dispatcher.js';
 import { createFetch, type ProxiedFetch } from '../transport/fetch.js';
 import { errorCode, FetchError, presentable } from '../transport/fetch-error.js';
+import type { CheckTarget } from './check-target.js';
 import { type Anonymity, type Judgement, noJudgement, readJudgement } from './judge.js';
-
-/** What a check asks for, and what it must get. */
-export interface CheckTarget {
-  /** http or https; yours, or one that you may use: there is no default. */
-  readonly url: string;
-  /** Text that the body must contain. It tells the real answer from that of a captive portal. */
-  readonly token?: string | undefined;
-  /** @default 200 */
-  readonly expectStatus?: number | undefined;
-  /**
-   * Finds out exit address and anonymity; true = the check's own answer is that of a judge. The shape of a judge's
-   * answer is that of {@link readJudgement}. Over https a proxy cannot add headers, and all of them are elite.
-   * @default false
-   */
-  readonly judge?: boolean | { readonly url: string } | undefined;
-  /** Our own address as targets see it without a proxy; only with it a proxy can be called transparent. */
-  readonly ownAddress?: string | undefined;
-}
 
 /** What one check of one proxy has shown. Nothing in it repeats the URL, or what the proxy or the target said. */
 export interface ProbeResult {
@@ -35,6 +18,8 @@ export interface ProbeResult {
   readonly status: number | null;
   readonly exitAddress: string | null;
   readonly anonymity: Anonymity | null;
+  /** How long the target asked us to stay away, in ms, clamped to 1..300 s; null where it did not. */
+  readonly retryAfterMs: number | null;
   readonly error: { readonly code: string; readonly message: string } | null;
   /** Monotonic ms. */
   readonly at: number;
@@ -69,20 +54,30 @@ const NETWORK_AUTHENTICATION_REQUIRED = 511;
 export async function probe(options: ProbeOptions): Promise<ProbeResult> {
   const { proxy, clock, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   const startedAt = clock.now();
-  const fetch = through(options);
+  let retryAfterMs: number | null = null;
+  const fetch = through(options, (outcome) => {
+    retryAfterMs = outcome.retryAfterMs ?? null;
+  });
   const { body, ...finding } = await findOut(fetch, options, timeoutMs);
+  const asked = { retryAfterMs };
   const judgement = finding.ok
     ? await judged(fetch, options, body, timeoutMs - (clock.now() - startedAt))
     : noJudgement;
-  return { proxyId: proxy.id, ...finding, ...judgement, at: clock.now() };
+  return { proxyId: proxy.id, ...finding, ...judgement, ...asked, at: clock.now() };
 }
 
 /** The fetch of real traffic over a pool of one. Its lease is counted nowhere: the caller settles the one that counts. */
-function through({ proxy, dispatchers, clock }: ProbeOptions): ProxiedFetch {
+function through(
+  { proxy, dispatchers, clock }: ProbeOptions,
+  settled: (outcome: Outcome) => void,
+): ProxiedFetch {
   const acquire = (): Lease =>
     new Lease(
       { id: 0, proxy, startedAt: clock.now(), sessionId: undefined, host: undefined },
-      (_lease, { verdict }) => verdict,
+      (_lease, outcome) => {
+        settled(outcome);
+        return outcome.verdict;
+      },
     );
   return createFetch({
     rotator: { acquire },

@@ -1,11 +1,15 @@
-import { isProxyPage } from '../transport/classify.js';
-import { parseRetryAfter } from '../transport/retry-after.js';
-import type { Attempt, Seen } from './crawlee-attempt.js';
+import { type BrowserPage, readResponse } from './crawlee-answer.js';
+import type { Attempt } from './crawlee-attempt.js';
+import type { Examiner } from './crawlee-examiner.js';
+import type { CrawleeSession } from './crawlee-session.js';
+import type { AdaptiveTimeouts } from './crawlee-timeouts.js';
 
 /** What the hooks read of Crawlee's context; every part may be missing. */
 interface HookContext {
   readonly request?: object;
   readonly response?: unknown;
+  readonly session?: CrawleeSession;
+  readonly page?: BrowserPage;
   readonly browserController?: {
     readonly proxyUrl?: string;
     readonly launchContext?: {
@@ -18,8 +22,9 @@ interface HookContext {
 
 type Hook = (context: object, ...rest: readonly unknown[]) => Promise<void>;
 type ErrorHook = (context: object, error?: unknown) => Promise<void>;
+type Handler = (...args: unknown[]) => unknown;
 
-/** Hooks that report what the request alone does not show: the status, the time to first byte, the real proxy. */
+/** Hooks that report what the request alone does not show: the answer, the time to first byte, the real proxy. */
 export interface CrawleeHooks {
   /** Last before navigation, so that latency starts where the user's own hooks end. */
   readonly preNavigationHooks: Hook[];
@@ -33,17 +38,26 @@ export interface HookTargets {
   attemptOf(request: object): Attempt | undefined;
   /** A browser that was launched with the proxy at this URL carries the attempt. */
   carriedBy(attempt: Attempt, proxyUrl: string): void;
+  readonly examiner: Examiner;
+  /** Null = Crawlee's own limits alone. */
+  readonly timeouts: AdaptiveTimeouts | null;
 }
 
-export function crawleeHooks({ attemptOf, carriedBy }: HookTargets): CrawleeHooks {
-  const find = (context: HookContext): Attempt | undefined =>
-    typeof context?.request === 'object' && context.request !== null ? attemptOf(context.request) : undefined;
-  const onError: ErrorHook = contained((context, error) =>
-    find(context)?.end(error ?? new Error('unknown error')),
-  );
+/** @param bodyFollows the handler is wrapped as well, and the body is looked at there */
+export function crawleeHooks(targets: HookTargets, bodyFollows = false): CrawleeHooks {
+  const { carriedBy, examiner, timeouts } = targets;
+  const find = finder(targets);
+  const onError: ErrorHook = contained((context, error) => {
+    const attempt = find(context);
+    attempt?.end(error ?? new Error('unknown error'));
+    const verdict = attempt?.lease.verdict;
+    // A browser keeps the proxy that it was launched with: with its session, Crawlee retires it.
+    if ((verdict === 'proxy' || verdict === 'auth') && context.page !== undefined)
+      context.session?.retire?.();
+  });
   return {
     preNavigationHooks: [
-      contained((context) => {
+      contained((context, options) => {
         const attempt = find(context);
         if (attempt === undefined) return;
         const url = browserProxyUrl(context);
@@ -55,24 +69,24 @@ export function crawleeHooks({ attemptOf, carriedBy }: HookTargets): CrawleeHook
             return {};
           }
         };
+        attempt.session = context.session;
         attempt.navigating();
+        if (timeouts === null || typeof options !== 'object' || options === null) return;
+        attempt.patience?.stop();
+        attempt.patience = timeouts.limit(attempt.lease.proxy.id, options, context.page !== undefined);
       }),
     ],
     postNavigationHooks: [
       contained((context) => {
-        const attempt = find(context);
-        if (attempt === undefined) return;
-        const seen = readResponse(context.response);
-        attempt.answered(seen);
-        if (!attempt.watched) attempt.end();
+        find(context)?.answered(readResponse(context.response));
       }),
-      // Throws on purpose: the page of a proxy must never reach the user's handler as if it were the target's.
+      // Throws on purpose: neither a proxy's page nor a wall may reach the user's handler as if it were the target's.
       async (context) => {
         const attempt = find(context as HookContext);
-        const status = attempt && readResponse((context as HookContext).response).status;
-        if (attempt !== undefined && status !== undefined && isProxyPage(status, attempt.plainHttp)) {
-          throw new Error(`Proxy responded with ${status} in place of the target.`);
-        }
+        if (attempt === undefined) return;
+        const problem = await examiner.answered(attempt, context, bodyFollows);
+        if (!attempt.watched) attempt.end(problem ?? undefined);
+        if (problem !== null) throw problem;
       },
     ],
     errorHandler: onError,
@@ -83,14 +97,18 @@ export function crawleeHooks({ attemptOf, carriedBy }: HookTargets): CrawleeHook
 interface CrawlerHooks {
   preNavigationHooks?: readonly unknown[];
   postNavigationHooks?: readonly unknown[];
-  errorHandler?: (...args: unknown[]) => unknown;
-  failedRequestHandler?: (...args: unknown[]) => unknown;
+  requestHandler?: Handler;
+  errorHandler?: Handler;
+  failedRequestHandler?: Handler;
 }
 
 /** A copy of a crawler's options with the hooks around the user's own. */
-export function wireHooks<T extends object>(options: T, hooks: CrawleeHooks): T {
+export function wireHooks<T extends object>(options: T, targets: HookTargets): T {
   const own = options as CrawlerHooks;
-  const before = (hook: ErrorHook, next: CrawlerHooks['errorHandler']) =>
+  const { requestHandler } = own;
+  const bodyFollows = typeof requestHandler === 'function';
+  const hooks = crawleeHooks(targets, bodyFollows);
+  const before = (hook: ErrorHook, next: Handler | undefined) =>
     async function (this: unknown, ...args: unknown[]): Promise<unknown> {
       await hook(args[0] as object, args[1]);
       return next?.apply(this, args);
@@ -101,7 +119,33 @@ export function wireHooks<T extends object>(options: T, hooks: CrawleeHooks): T 
     postNavigationHooks: [...hooks.postNavigationHooks, ...(own.postNavigationHooks ?? [])],
     errorHandler: before(hooks.errorHandler, own.errorHandler),
     failedRequestHandler: before(hooks.failedRequestHandler, own.failedRequestHandler),
+    ...(bodyFollows && { requestHandler: examined(requestHandler, targets) }),
   };
+}
+
+/** The user's handler, which a wall does not reach. A proxy object, because a router has members that Crawlee reads. */
+function examined(handler: Handler, targets: HookTargets): Handler {
+  const find = finder(targets);
+  const examine = (context: HookContext): Error | null => {
+    try {
+      const attempt = find(context);
+      return attempt === undefined ? null : targets.examiner.handed(attempt, context);
+    } catch {
+      return null;
+    }
+  };
+  return new Proxy(handler, {
+    apply(target, self, args: unknown[]) {
+      const problem = examine(args[0] as HookContext);
+      if (problem !== null) throw problem;
+      return Reflect.apply(target, self, args) as unknown;
+    },
+  });
+}
+
+function finder({ attemptOf }: HookTargets): (context: HookContext) => Attempt | undefined {
+  return (context) =>
+    typeof context?.request === 'object' && context.request !== null ? attemptOf(context.request) : undefined;
 }
 
 /** Observation must not break what it observes: whatever goes wrong in a hook is dropped. */
@@ -121,39 +165,4 @@ function browserProxyUrl({ browserController }: HookContext): string | undefined
   if (launch === undefined || launch.useIncognitoPages === true || launch.experimentalContainers === true)
     return;
   return browserController?.proxyUrl ?? launch.proxyUrl;
-}
-
-/** Status, time to first byte and Retry-After in ms, of got's response and of a browser's. */
-function readResponse(response: unknown): Seen {
-  if (typeof response !== 'object' || response === null) return {};
-  const { status, statusCode, headers, timings, request } = response as {
-    status?: unknown;
-    statusCode?: unknown;
-    headers?: unknown;
-    timings?: { start?: number; response?: number };
-    request?: unknown;
-  };
-  const code = typeof status === 'function' ? (status.call(response) as unknown) : statusCode;
-  const fields = typeof headers === 'function' ? (headers.call(response) as unknown) : headers;
-  const retryAfter = (fields as Record<string, unknown> | undefined)?.['retry-after'];
-  const retryAfterMs = typeof retryAfter === 'string' ? parseRetryAfter(retryAfter, Date.now()) : null;
-  const first = typeof request === 'function' ? browserTiming(request.call(response)) : gotTiming(timings);
-  return {
-    ...(typeof code === 'number' && { status: code }),
-    ...(first !== undefined && first > 0 && { latencyMs: first }),
-    ...(retryAfterMs !== null && { retryAfterMs }),
-  };
-}
-
-function gotTiming(timings: { start?: number; response?: number } | undefined): number | undefined {
-  const { start, response } = timings ?? {};
-  return start === undefined || response === undefined ? undefined : response - start;
-}
-
-/** Playwright gives ms since the start of the request, -1 where it does not know; Puppeteer has no `timing()` here. */
-function browserTiming(request: unknown): number | undefined {
-  const { timing } = (request ?? {}) as { timing?: unknown };
-  if (typeof timing !== 'function') return undefined;
-  const { responseStart } = timing.call(request) as { responseStart?: number };
-  return responseStart;
 }

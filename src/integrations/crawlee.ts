@@ -1,26 +1,19 @@
 import { LRUCache } from 'lru-cache';
+import type { Timers } from '../core/clock.js';
 import { hash64 } from '../core/identity.js';
 import type { Lease } from '../core/lease.js';
 import type { Verdict } from '../core/outcome.js';
-import { type Proxy, proxyUrl } from '../core/proxy.js';
 import type { Rotator } from '../core/rotator.js';
 import type { AcquireContext } from '../core/selection-rules.js';
 import { isSessionId } from '../core/sessions.js';
 import { isUnexpectedContent } from '../transport/classify.js';
-import { Attempt } from './crawlee-attempt.js';
-import { type CrawleeHooks, crawleeHooks, wireHooks } from './crawlee-hooks.js';
+import type { Judge } from '../transport/judge.js';
+import { Attempt, type AttemptEnd } from './crawlee-attempt.js';
+import { Examiner, type OnBlocked } from './crawlee-examiner.js';
+import { type CrawleeHooks, crawleeHooks, type HookTargets, wireHooks } from './crawlee-hooks.js';
+import { type CrawleeProxyInfo, KnownProxies } from './crawlee-proxies.js';
+import { AdaptiveTimeouts } from './crawlee-timeouts.js';
 import type { CrawleeRequest } from './crawlee-watch.js';
-
-/** What Crawlee reads of a proxy; `url` holds the credentials, as its clients need them. */
-export interface CrawleeProxyInfo {
-  sessionId?: string;
-  url: string;
-  username?: string;
-  password: string;
-  hostname: string;
-  port: number;
-  proxyTier?: number;
-}
 
 /** The members by which Crawlee 3 and 4 know a proxy configuration. */
 export interface CrawleeProxyConfiguration {
@@ -35,6 +28,10 @@ export interface CrawleeAdapterParts {
   readonly acquire: (context: AcquireContext) => Lease | Promise<Lease | null>;
   readonly browserAffinity: boolean;
   readonly freeRetries: number;
+  readonly adaptiveTimeouts: boolean;
+  readonly onBlocked: OnBlocked;
+  readonly judge: Judge;
+  readonly timers: Timers;
 }
 
 /** What is remembered of a request between its attempts. */
@@ -43,15 +40,6 @@ interface RequestHistory {
   freeRetries: number;
   /** An attempt whose lease waits for what another proxy brings. */
   suspect: Attempt | null;
-}
-
-/** What is told of a proxy, prepared once. */
-interface KnownProxy {
-  readonly url: string;
-  readonly username: string;
-  readonly password: string;
-  /** Unique number of the URL: Crawlee 3 keeps one browser per tier, so the named proxy is the real one. */
-  readonly tier: number;
 }
 
 /** Verdicts after which the same proxy is no good for the same request. */
@@ -77,23 +65,24 @@ export class CrawleeAdapter {
     sizeCalculation: () => 1,
     dispose: ({ suspect }) => void suspect?.settle('neutral'),
   });
-  /** By proxy id. A weak map would cost each garbage collection a walk over all proxies. */
-  readonly #known = new Map<string, KnownProxy>();
-  /** URL as browsers report it -> proxy id; a browser names the proxy it was launched with by its URL. */
-  readonly #carriers = new Map<string, string>();
-  /** Known proxies that are not among the carriers yet: reading a URL costs several choices, and only browsers ask. */
-  readonly #unlisted = new Set<string>();
-  #lastTier = 0;
+  readonly #known = new KnownProxies();
+  readonly #targets: HookTargets;
 
   constructor(parts: CrawleeAdapterParts) {
     this.#parts = parts;
+    const timeouts = parts.adaptiveTimeouts ? new AdaptiveTimeouts(parts.rotator, parts.timers) : null;
     parts.rotator.on('pool', ({ proxyId, change }) => {
-      if (change === 'removed') this.#forget(proxyId);
+      if (change !== 'removed') return;
+      this.#known.forget(proxyId);
+      timeouts?.forget(proxyId);
     });
-    this.hooks = crawleeHooks({
+    this.#targets = {
       attemptOf: (request) => this.#attempts.get(request),
       carriedBy: (attempt, url) => this.#carriedBy(attempt, url),
-    });
+      examiner: new Examiner(parts.onBlocked, parts.timers),
+      timeouts,
+    };
+    this.hooks = crawleeHooks(this.#targets);
   }
 
   /**
@@ -114,7 +103,7 @@ export class CrawleeAdapter {
     if (lease === null) return undefined;
     if (request === undefined) lease.release();
     else this.#attend(request, lease);
-    return this.#describe(lease.proxy, sessionId, browserAffinity);
+    return this.#known.describe(lease.proxy, sessionId, browserAffinity);
   }
 
   async newUrl(session?: string | number | object, options?: object): Promise<string | undefined> {
@@ -126,7 +115,7 @@ export class CrawleeAdapter {
     );
     const lease = pending instanceof Promise ? await pending : pending;
     lease?.release();
-    return lease === null ? undefined : this.#know(lease.proxy).url;
+    return lease === null ? undefined : this.#known.urlOf(lease.proxy);
   }
 
   /** The options of any crawler, with this proxy configuration and the hooks; the user's own stay, in their order. */
@@ -143,7 +132,7 @@ export class CrawleeAdapter {
           newUrl: (session, more) => this.newUrl(session, more),
         }
       : configuration;
-    return { ...wireHooks(options, this.hooks), proxyConfiguration };
+    return { ...wireHooks(options, this.#targets), proxyConfiguration };
   }
 
   /** Ends all attempts without a result. */
@@ -168,9 +157,9 @@ export class CrawleeAdapter {
 
   #attend(request: CrawleeRequest, lease: Lease): void {
     this.#attempts.get(request)?.abandon();
-    const attempt = new Attempt(request, lease, this.#parts.rotator.clock, (ended, verdict, error) =>
-      this.#onEnd(ended, verdict, error),
-    );
+    const { rotator, judge } = this.#parts;
+    const onEnd: AttemptEnd = (ended, verdict, error) => this.#onEnd(ended, verdict, error);
+    const attempt = new Attempt(request, lease, rotator.clock, onEnd, judge);
     this.#attempts.set(request, attempt);
     this.#open.add(attempt);
   }
@@ -187,7 +176,11 @@ export class CrawleeAdapter {
       if (this.#suspect(attempt, history)) this.#histories.set(key, history);
       return;
     }
+    const wasCut = error !== undefined && attempt.wasCut();
     const verdict = attempt.settle(guess, error);
+    const tookMs = wasCut ? attempt.patience?.ms : verdict === 'success' ? attempt.navigationMs : null;
+    // With the limit at which it was cut, a proxy that became slower gets more time.
+    if (tookMs != null) attempt.patience?.learn(attempt.lease.proxy.id, tookMs);
     if (verdict === 'success') {
       history.suspect?.settle('proxy');
       this.#histories.delete(key);
@@ -196,7 +189,7 @@ export class CrawleeAdapter {
       this.#histories.set(key, history);
       const { request } = attempt;
       if (
-        (verdict === 'proxy' || verdict === 'auth') &&
+        (verdict === 'proxy' || verdict === 'auth' || wasCut || attempt.refused) &&
         history.freeRetries > 0 &&
         giveBackRetry(request, error)
       ) {
@@ -226,56 +219,13 @@ export class CrawleeAdapter {
   }
 
   #carriedBy(attempt: Attempt, url: string): void {
-    this.#listCarriers();
-    const carrier = this.#carriers.get(normalizeUrl(url));
+    const carrier = this.#known.carrierAt(url);
     const { lease, request } = attempt;
     if (carrier === undefined || carrier === lease.proxy.id || lease.settled) return;
     const real = this.#parts.rotator.acquireCarrier(carrier, { url: request.url });
     if (real === undefined) return;
     lease.release();
     attempt.lease = real;
-  }
-
-  #describe(proxy: Proxy, sessionId: string | undefined, withTier: boolean): CrawleeProxyInfo {
-    const { url, username, password, tier } = this.#know(proxy);
-    const info: CrawleeProxyInfo = {
-      url,
-      username,
-      password,
-      hostname: proxy.host,
-      port: proxy.port,
-    };
-    if (sessionId !== undefined) info.sessionId = sessionId;
-    if (withTier) info.proxyTier = tier;
-    return info;
-  }
-
-  #listCarriers(): void {
-    for (const id of this.#unlisted) this.#carriers.set(normalizeUrl(this.#known.get(id)?.url ?? ''), id);
-    this.#unlisted.clear();
-  }
-
-  #forget(proxyId: string): void {
-    const known = this.#known.get(proxyId);
-    if (known === undefined) return;
-    this.#known.delete(proxyId);
-    if (this.#unlisted.delete(proxyId)) return;
-    this.#carriers.delete(normalizeUrl(known.url));
-  }
-
-  #know(proxy: Proxy): KnownProxy {
-    let known = this.#known.get(proxy.id);
-    if (known === undefined) {
-      known = {
-        url: proxyUrl(proxy),
-        username: proxy.username ?? '',
-        password: proxy.password?.reveal() ?? '',
-        tier: ++this.#lastTier,
-      };
-      this.#known.set(proxy.id, known);
-      this.#unlisted.add(proxy.id);
-    }
-    return known;
   }
 }
 
@@ -294,8 +244,4 @@ function giveBackRetry(request: CrawleeRequest, error: unknown): boolean {
 
 function keyOf(request: CrawleeRequest): string {
   return request.id ?? request.uniqueKey ?? request.url;
-}
-
-function normalizeUrl(url: string): string {
-  return URL.canParse(url) ? new URL(url).href : url;
 }

@@ -45,15 +45,23 @@ export function performanceBased(settings: PerformanceBasedSettings = {}): Strat
 
   function trial(candidates: Candidates, random: Random): Candidate | undefined {
     const { size } = newcomers;
-    if (attached && size === 0) return undefined;
     const passes = (candidate: Candidate | undefined): candidate is Candidate =>
       candidate !== undefined && isNewcomer(candidate) && candidates.has(candidate);
+    if (attached && size <= TRIES) {
+      // Few of them take turns: one that fails at once must not have all its trials before anybody else.
+      let next: Candidate | undefined;
+      for (let i = 0; i < size; i++) {
+        const newcomer = newcomers.at(i);
+        if (passes(newcomer) && newcomer.stats.started < (next?.stats.started ?? Number.POSITIVE_INFINITY))
+          next = newcomer;
+      }
+      return next;
+    }
     for (let i = 0; i < TRIES && attached; i++) {
-      // Few of them are asked one after the other, which misses none.
-      const drawn = newcomers.at(size <= TRIES ? i : Math.floor(random() * size));
+      const drawn = newcomers.at(Math.floor(random() * size));
       if (passes(drawn)) return drawn;
     }
-    return attached && size <= TRIES ? undefined : candidates.where(isNewcomer).sample(random);
+    return candidates.where(isNewcomer).sample(random);
   }
 
   return {

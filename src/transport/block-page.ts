@@ -25,12 +25,16 @@ export interface BlockFinding {
   readonly rule: string | null;
   /** How long the answer asks us to stay away, blocked or not, in ms; null when it does not say. */
   readonly retryAfterMs: number | null;
+  /** Over plain http, that a forward proxy says itself that it is the one who answers; then nothing is blocked. */
+  readonly proxySpoke: boolean;
 }
 
 /** Characters of a body that are read. */
 export const MAX_BLOCK_BODY = 65_536;
 
 const maxText = Math.max(...BLOCK_RULES.map((rule) => rule.maxText));
+/** Software that is hardly ever in front of a site. */
+const forwardProxy = /^(?:3proxy|mikrotik httpproxy|privoxy|squid|tinyproxy)\b/i;
 const noParts: PageParts = { title: '', text: '', tag: '', script: '', json: '' };
 
 /**
@@ -42,8 +46,10 @@ const noParts: PageParts = { title: '', text: '', tag: '', script: '', json: '' 
 export function detectBlock(answer: SeenAnswer, nowWallMs: number = Date.now()): BlockFinding {
   const headers = new AnswerHeaders(answer.headers);
   const now = parseHttpDate(headers.get('date'), nowWallMs) ?? nowWallMs;
-  const rule = findRule(answer, headers);
-  return { blocked: rule !== null, rule, retryAfterMs: parseRetryAfter(headers.get('retry-after'), now) };
+  const proxySpoke = answer.plainHttp && isProxySpeaking(headers);
+  const rule = proxySpoke ? null : findRule(answer, headers);
+  const retryAfterMs = parseRetryAfter(headers.get('retry-after'), now);
+  return { blocked: rule !== null, rule, retryAfterMs, proxySpoke };
 }
 
 /** The places in which an answer has a sign of the rule, for tests and for those who write rules. */
@@ -59,7 +65,6 @@ interface Evidence {
 }
 
 function findRule(answer: SeenAnswer, headers: AnswerHeaders): string | null {
-  if (answer.plainHttp && isProxySpeaking(headers)) return null;
   const evidence = { status: answer.status, headers, parts: partsOf(answer, headers) };
   const found = BLOCK_RULES.find((rule) => fits(rule, evidence));
   if (found !== undefined) return found.name;
@@ -115,7 +120,12 @@ function isRefusal({ status, body }: SeenAnswer, headers: AnswerHeaders): boolea
   return !/type=["']?password/i.test(body?.slice(0, MAX_BLOCK_BODY) ?? '');
 }
 
-/** A forward proxy that refuses says so: Squid's page, RFC 9209, a wish for credentials. */
+/**
+ * A forward proxy that refuses says so: Squid's page, RFC 9209, a wish for credentials, or its own name in `Server`,
+ * where an answer that it passed on has the target's. `Via` alone tells nothing: it is on those as well.
+ */
 function isProxySpeaking(headers: AnswerHeaders): boolean {
-  return ['x-squid-error', 'proxy-authenticate', 'proxy-status: error='].some((sign) => headers.has(sign));
+  if (['x-squid-error', 'proxy-authenticate', 'proxy-status: error='].some((sign) => headers.has(sign)))
+    return true;
+  return forwardProxy.test(headers.get('server') ?? '');
 }

@@ -1,4 +1,6 @@
 import type { Verdict } from '../core/outcome.js';
+import type { BlockFinding } from './block-page.js';
+import { TunnelError } from './tunnel-error.js';
 
 /** How far an attempt had come when it ended. */
 export type Phase =
@@ -19,6 +21,8 @@ export interface Evidence {
   readonly error?: unknown;
   /** HTTP status of the answer, where it is known. */
   readonly status?: number;
+  /** What the answer was found to be, where it was looked at: it tells more than the status. */
+  readonly finding?: Pick<BlockFinding, 'blocked' | 'proxySpoke'>;
 }
 
 type Rule = readonly [pattern: RegExp, verdict: Verdict];
@@ -56,7 +60,7 @@ const RULES: readonly Rule[] = [
   ],
   // The proxy or the target broke off, stayed silent or talked nonsense; from here they look the same.
   [
-    /ECONNRESET|EPIPE|ETIMEDOUT|socket hang up|HPE_|socket disconnected|timed? ?out|ERR_EMPTY_RESPONSE/i,
+    /ECONNRESET|EPIPE|ETIMEDOUT|UND_ERR_SOCKET|socket hang up|HPE_|socket disconnected|timed? ?out|ERR_EMPTY_RESPONSE/i,
     'ambiguous',
   ],
   [
@@ -74,14 +78,19 @@ export function classify(evidence: Evidence): Verdict {
   const { phase, error, status } = evidence;
   if (error === undefined) {
     // Without an answer there is nothing to learn, such as from a request that skips its navigation.
-    return phase === 'start' || phase === 'navigation' ? 'neutral' : ofStatus(status, evidence.plainHttp);
+    return phase === 'start' || phase === 'navigation' ? 'neutral' : ofAnswer(status, evidence);
   }
-  const text = textOf(error);
   // An error of the user's own code says nothing, unless it is thrown to say "this session is burnt".
   if (phase === 'handler') return nameOf(error) === 'SessionError' ? 'banned' : 'neutral';
-  if (status !== undefined && isProxyPage(status, evidence.plainHttp)) return ofStatus(status, true);
+  if (status !== undefined && isProxyPage(status, evidence.plainHttp)) return ofAnswer(status, evidence);
+  const text = textOf(error);
+  const refused = Number(
+    /\b(?:request blocked - received|blocked (?:by )?status code:?) (\d{3})\b/i.exec(text)?.[1],
+  );
+  // The client goes by the status alone. One that it was told to refuse on top of the usual is the user's word.
+  if (evidence.finding !== undefined && BANNED.has(refused)) return ofAnswer(refused, evidence);
   const serverError = /^(5\d\d) - /m.exec(text);
-  if (serverError !== null) return ofStatus(Number(serverError[1]), evidence.plainHttp);
+  if (serverError !== null) return ofAnswer(Number(serverError[1]), evidence);
   const verdict = RULES.find(([pattern]) => pattern.test(text))?.[1];
   if (phase === 'answered') {
     // The head came through: the body may still break off, but a connection that was refused or a time limit that
@@ -89,15 +98,31 @@ export function classify(evidence: Evidence): Verdict {
     if (/requestHandler timed out/.test(text)) return 'neutral';
     return verdict === 'banned' || verdict === 'ambiguous' ? verdict : 'neutral';
   }
+  const tunnel = tunnelErrorIn(error);
+  if (tunnel !== undefined) return tunnel.verdict;
   if (verdict !== undefined) return verdict;
   return phase === 'start' ? 'local' : 'ambiguous';
 }
 
+/**
+ * Whether the proxy is not there at all: it refuses the connection, or its name does not exist. Two in a row tell
+ * enough. A resolver that does not answer is our own trouble.
+ */
+export function isHardFault(error: unknown): boolean {
+  const tunnel = tunnelErrorIn(error);
+  if (tunnel === undefined) return /ECONNREFUSED|ENOTFOUND|ERR_PROXY_CONNECTION_FAILED/.test(textOf(error));
+  if (tunnel.code === 'PW_PROXY_NOT_FOUND') return true;
+  return tunnel.code === 'PW_PROXY_REFUSED' && /ECONNREFUSED/.test(textOf(tunnel.cause));
+}
+
 /** Over plain http a proxy can forge any status; 590 to 599 is what forward proxies answer in place of a target. */
-function ofStatus(status: number | undefined, plainHttp: boolean): Verdict {
+function ofAnswer(status: number | undefined, { plainHttp, finding }: Evidence): Verdict {
+  if (finding?.blocked === true) return 'banned';
   if (status === undefined) return 'success';
   if (status === 407 || status === 597) return plainHttp ? 'auth' : 'target';
-  if (BANNED.has(status)) return 'banned';
+  if (finding?.proxySpoke === true && status >= 400) return 'ambiguous';
+  // A login that is missing, or a right: the proxy brought what the target says to everybody.
+  if (BANNED.has(status)) return finding === undefined ? 'banned' : 'success';
   if (status < 500) return 'success';
   return plainHttp ? 'ambiguous' : 'target';
 }
@@ -130,6 +155,16 @@ function textOf(error: unknown): string {
   }
   if (typeof error !== 'object') parts.push(String(error));
   return parts.map((part) => part.slice(0, MAX_TEXT).replaceAll(ESCAPE, '')).join('\n');
+}
+
+/** The first of ours among an error and its causes. */
+function tunnelErrorIn(error: unknown): TunnelError | undefined {
+  let at = error;
+  for (let depth = 0; depth < MAX_CAUSES && typeof at === 'object' && at !== null; depth++) {
+    if (at instanceof TunnelError) return at;
+    at = (at as { cause?: unknown }).cause;
+  }
+  return undefined;
 }
 
 /** Libraries that wrap errors often leave `name` at "Error": the class tells more. */

@@ -1,4 +1,5 @@
-import type { Clock } from '../core/clock.js';
+import type { Clock, Timer, Timers } from '../core/clock.js';
+import { nodeTimers } from './node-timers.js';
 
 /** Why a call was cut. */
 export type CutReason = 'deadline' | 'aborted';
@@ -8,17 +9,20 @@ export type CutReason = 'deadline' | 'aborted';
  * that drips a byte now and then hold a call for ever.
  */
 export class Deadline {
+  /** For all that is waited for within it. */
+  readonly timers: Timers;
   readonly #clock: Clock;
   readonly #endsAt: number;
   readonly #controller = new AbortController();
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: Timer;
   readonly #caller: AbortSignal | undefined;
   #reason: CutReason | null = null;
 
-  constructor(clock: Clock, ms: number, caller?: AbortSignal | null) {
+  constructor(clock: Clock, ms: number, caller?: AbortSignal | null, timers: Timers = nodeTimers) {
+    this.timers = timers;
     this.#clock = clock;
     this.#endsAt = clock.now() + ms;
-    this.#timer = setTimeout(() => this.#cut('deadline'), ms);
+    this.#timer = timers.setTimeout(() => this.#cut('deadline'), ms);
     this.#caller = caller ?? undefined;
     this.#caller?.addEventListener('abort', this.#onAbort, { once: true });
     if (this.#caller?.aborted === true) this.#onAbort();
@@ -46,12 +50,12 @@ export class Deadline {
 
   /** An answer that nobody reads must not keep a process alive that has nothing else to do. */
   unref(): void {
-    this.#timer.unref();
+    this.#timer.unref?.();
   }
 
   /** Ends with the call: neither the timer nor the listener on the caller's signal stays behind. */
   end(): void {
-    clearTimeout(this.#timer);
+    this.timers.clearTimeout(this.#timer);
     this.#caller?.removeEventListener('abort', this.#onAbort);
   }
 
@@ -72,14 +76,14 @@ export class Deadline {
 
   /** Waits; rejects as soon as the call is cut. */
   async sleep(ms: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
+    let timer: Timer | undefined;
     const slept = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, ms);
+      timer = this.timers.setTimeout(resolve, ms);
     });
     try {
       await this.race(slept, () => {});
     } finally {
-      clearTimeout(timer);
+      this.timers.clearTimeout(timer);
     }
   }
 

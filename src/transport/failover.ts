@@ -27,6 +27,11 @@ export class Failover {
     this.#written.deposit();
   }
 
+  /** Whether so many retries were needed lately that nothing else should add to the load. */
+  get strained(): boolean {
+    return this.#unwritten.strained || this.#written.strained;
+  }
+
   /**
    * Null when the request may go to another proxy, else why not.
    * @param made attempts so far that failed

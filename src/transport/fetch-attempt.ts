@@ -1,19 +1,21 @@
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import type { Clock } from '../core/clock.js';
+import type { Clock, Timer } from '../core/clock.js';
 import type { Lease } from '../core/lease.js';
 import type { Outcome, Verdict } from '../core/outcome.js';
-import { classify, isProxyPage } from './classify.js';
+import { isTargetCertificateFault } from './certificate-fault.js';
+import { classify, isHardFault, isProxyPage } from './classify.js';
 import type { Deadline } from './deadline.js';
+import { isDocument, peek } from './document-peek.js';
 import { errorCode, type FetchAttempt, FetchError, presentable } from './fetch-error.js';
 import type { FetchOrder, FetchRequest } from './fetch-init.js';
+import type { Judge, Judgement } from './judge.js';
 import { hasNoBody } from './proxied-response.js';
 import type { AbandonableOptions } from './proxy-connection.js';
 import { type BodyEnd, bodyLimit, readAnswer } from './response-body.js';
-import { parseHttpDate, parseRetryAfter } from './retry-after.js';
 import { TunnelError } from './tunnel-error.js';
 
-/** The head of an answer and its body; the lease is settled when the body ends. */
+/** The head of an answer and its body; the lease is settled when the body ends, or before where that cannot matter. */
 export interface Answer {
   readonly status: number;
   readonly statusText: string;
@@ -21,19 +23,24 @@ export interface Answer {
   /** Null where there is none by definition. */
   readonly body: ReadableStream<Uint8Array> | null;
   readonly verdict: Verdict;
+  /** Which rule found the verdict; null = none. */
+  readonly rule: string | null;
   readonly firstByteMs: number;
 }
 
 /** No answer, or none that counts. */
 export interface AttemptFailure {
   readonly error: Error;
-  readonly code: string;
+  /** Null where there is an answer. */
+  readonly code: string | null;
   readonly verdict: Verdict;
   readonly elapsedMs: number;
   /** Whether a byte of the request may have reached anybody who acts on it. */
   readonly written: boolean;
   /** It took longer than this proxy usually does. */
   readonly tooSlow: boolean;
+  /** One that another proxy may better: this one was turned away, or answered itself. */
+  readonly answer: Answer | null;
 }
 
 /** What one attempt needs. */
@@ -44,11 +51,14 @@ export interface AttemptParts {
   readonly dispatcher: Dispatcher;
   readonly deadline: Deadline;
   readonly clock: Clock;
+  readonly judge: Judge;
   /** How long this proxy is worth waiting for, in ms; null = as long as the phases allow. */
   readonly patienceMs: number | null;
+  /** Aborted when another attempt of the call has answered. */
+  readonly lost: AbortSignal;
   /** Of the call; grows with it. */
   readonly attempts: readonly FetchAttempt[];
-  /** Called once, when the lease was settled. */
+  /** Called once, when the lease is settled and nothing of the answer is still to come. */
   readonly ended: () => void;
 }
 
@@ -56,6 +66,12 @@ export interface AttemptParts {
 const TELLING_MS = 1_000;
 /** Answers of a forward proxy that did not forward: 407, and 597 of proxy-chain for its own upstream. */
 const notForwarded: ReadonlySet<number> = new Set([407, 597]);
+/** Why we cut an attempt ourselves. */
+const cutErrors = {
+  slow: { code: 'PROXY_SLOW', why: 'longer than this proxy usually takes' },
+  silent: { code: 'FIRST_BYTE_TIMEOUT', why: 'longer than allowed' },
+  lost: { code: 'HEDGE_LOST', why: 'and another proxy has answered' },
+} as const;
 const gone: ReadonlySet<string> = new Set(['UND_ERR_DESTROYED', 'UND_ERR_CLOSED']);
 
 /** One request through one proxy. Never rejects: what goes wrong is its result. */
@@ -77,8 +93,8 @@ class AttemptRun {
   readonly #startedAt: number;
   readonly #plainHttp: boolean;
   readonly #stop = new AbortController();
-  #silence: NodeJS.Timeout | undefined;
-  #cut: 'slow' | 'silent' | null = null;
+  #silence: Timer | undefined;
+  #cut: keyof typeof cutErrors | null = null;
   #written = false;
   #ended = false;
 
@@ -89,27 +105,34 @@ class AttemptRun {
   }
 
   async send(): Promise<Answer | AttemptFailure> {
-    const { request, dispatcher, deadline, patienceMs } = this.#parts;
-    const { signal } = deadline;
+    const { request, dispatcher, deadline, patienceMs, lost } = this.#parts;
+    const { signal, timers } = deadline;
     signal.addEventListener('abort', this.#abort, { once: true });
-    const slow = patienceMs === null ? undefined : setTimeout(() => this.#giveUp('slow'), patienceMs);
+    lost.addEventListener('abort', this.#lose, { once: true });
+    const slow = patienceMs === null ? undefined : timers.setTimeout(() => this.#giveUp('slow'), patienceMs);
+    let data: Dispatcher.ResponseData;
     try {
       if (signal.aborted) this.#abort();
-      return this.#answer(await dispatcher.request(this.#options(request)));
+      data = await dispatcher.request(this.#options(request));
     } finally {
-      clearTimeout(slow);
-      clearTimeout(this.#silence);
+      timers.clearTimeout(slow);
+      timers.clearTimeout(this.#silence);
       signal.removeEventListener('abort', this.#abort);
+      lost.removeEventListener('abort', this.#lose);
     }
+    return this.#answer(data);
   }
 
   fail(error: unknown): AttemptFailure {
     const elapsedMs = this.#elapsed();
     const cause = this.#presentable(error);
     const { retryAfterMs } = error instanceof TunnelError ? error : {};
+    const verdict = this.#blame(error, elapsedMs);
     const outcome: Outcome = {
-      verdict: this.#blame(error, elapsedMs),
+      verdict,
       error: cause,
+      ...(verdict === 'proxy' && isHardFault(error) ? { hard: true } : {}),
+      ...(isTargetCertificateFault(error, this.#parts.lease.proxy.protocol) ? { intercepted: true } : {}),
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     };
     return this.#failed(cause, outcome, this.#written, elapsedMs);
@@ -130,14 +153,15 @@ class AttemptRun {
       bodyTimeout: 0,
       onWriting: () => {
         this.#written = true;
-        clearTimeout(this.#silence);
-        this.#silence = setTimeout(() => this.#giveUp('silent'), this.#parts.order.phases.firstByteMs);
+        const { timers } = this.#parts.deadline;
+        timers.clearTimeout(this.#silence);
+        this.#silence = timers.setTimeout(() => this.#giveUp('silent'), this.#parts.order.phases.firstByteMs);
       },
     };
   }
 
-  #answer(data: Dispatcher.ResponseData): Answer | AttemptFailure {
-    const { request, order, deadline } = this.#parts;
+  async #answer(data: Dispatcher.ResponseData): Promise<Answer | AttemptFailure> {
+    const { order, deadline, lease, attempts } = this.#parts;
     const { statusCode: status, body: raw } = data;
     const firstByteMs = this.#elapsed();
     if (isProxyPage(status, this.#plainHttp)) {
@@ -146,38 +170,74 @@ class AttemptRun {
       return this.#failed(this.#pageError(status), outcome, !notForwarded.has(status), firstByteMs);
     }
     const headers = toHeaders(data.headers);
-    const retryAfterMs = readRetryAfter(headers);
-    const verdict = classify({ phase: 'answered', plainHttp: this.#plainHttp, status });
-    const outcome: Outcome = {
-      verdict,
-      status,
-      latencyMs: firstByteMs,
-      ...(retryAfterMs === null ? {} : { retryAfterMs }),
-    };
-    const settle = (end: BodyEnd): void => {
-      // The one who broke it off may be the proxy or the target, but the answer is none.
-      const spoilt = end === 'broken' && verdict === 'success';
-      this.#settle(spoilt ? { verdict: 'ambiguous', status } : outcome);
-    };
-    const bodyless = hasNoBody(request.method, status);
+    const bodyless = hasNoBody(this.#parts.request.method, status);
     if (!bodyless && Number(headers.get('content-length') ?? 0) > order.maxBytes) {
       raw.on('error', () => {}).destroy();
-      settle('left');
-      throw bodyLimit(order.maxBytes, this.#parts.attempts);
+      this.#settle(outcomeOf(this.#judge(status, headers), status, firstByteMs));
+      throw bodyLimit(order.maxBytes, attempts);
     }
-    const limits = { maxBytes: order.maxBytes, idleMs: order.phases.idleMs, attempts: this.#parts.attempts };
+    let outcome: Outcome | null = null;
+    let end: BodyEnd | null = null;
+    const settle = (): void => {
+      if (outcome === null || end === null) return;
+      // The one who broke it off may be the proxy or the target, but the answer is none.
+      const spoilt = end === 'broken' && outcome.verdict === 'success';
+      this.#settle(spoilt ? { verdict: 'ambiguous', status } : outcome);
+    };
     const encoding =
       bodyless || headers.get('content-length') === '0' ? null : headers.get('content-encoding');
-    const body = readAnswer(raw, encoding, limits, deadline, settle);
+    const limits = { maxBytes: order.maxBytes, idleMs: order.phases.idleMs, attempts };
+    const streamed = readAnswer(raw, encoding, limits, deadline, (how) => {
+      end = how;
+      settle();
+    });
+    const { text, body } = await this.#look(bodyless ? null : streamed, status, headers);
+    const judgement = this.#judge(status, headers, text);
+    outcome = outcomeOf(judgement, status, firstByteMs);
+    // How its body ends makes no difference to these, and a ban is to be known at once.
+    if (judgement.verdict !== 'success') lease.settle(outcome);
+    settle();
     const statusText = /^[\t\x20-\x7e\x80-\xff]*$/.test(data.statusText ?? '') ? (data.statusText ?? '') : '';
-    return { status, statusText, headers, verdict, firstByteMs, body: bodyless ? null : body };
+    const { verdict, rule } = judgement;
+    const answer = { status, statusText, headers, verdict, rule, firstByteMs, body };
+    if (!judgement.elsewhere) return answer;
+    const error = new Error(`The answer does not count (rule ${rule})`);
+    return { error, code: null, verdict, elapsedMs: firstByteMs, written: true, tooSlow: false, answer };
+  }
+
+  /** The beginning of a document, and the body with nothing missing. */
+  async #look(
+    body: ReadableStream<Uint8Array> | null,
+    status: number,
+    headers: Headers,
+  ): Promise<{ text?: string; body: ReadableStream<Uint8Array> | null }> {
+    const { deadline, judge, lost } = this.#parts;
+    if (body === null || !isDocument(status, headers, judge.readsAll)) return { body };
+    const peeked = await peek(body, deadline.timers, lost);
+    if (!lost.aborted) return peeked;
+    peeked.body.cancel().catch(() => {});
+    this.#cut = 'lost';
+    throw new Error('Another attempt has answered');
+  }
+
+  #judge(status: number, headers: Headers, body?: string): Judgement {
+    const { judge, lease, request } = this.#parts;
+    const { href: url, host } = request.url;
+    const reply = {
+      status,
+      headers: (name: string) => headers.get(name),
+      url,
+      body,
+      plainHttp: this.#plainHttp,
+    };
+    return judge.answer(reply, { host: lease.host ?? host, proxyId: lease.proxy.id });
   }
 
   #blame(error: unknown, elapsedMs: number): Verdict {
     const { reason } = this.#parts.deadline;
     if (reason === 'aborted') return 'neutral';
     if (reason === 'deadline') return elapsedMs >= TELLING_MS ? 'ambiguous' : 'neutral';
-    if (this.#cut !== null) return 'ambiguous';
+    if (this.#cut !== null) return this.#cut === 'lost' ? 'neutral' : 'ambiguous';
     if (error instanceof TunnelError) return error.verdict;
     if (isCallersFault(error)) return 'neutral';
     // The dispatcher was closed by us, for a proxy that left the pool.
@@ -187,16 +247,14 @@ class AttemptRun {
 
   #presentable(error: unknown): Error {
     if (this.#cut === null) return presentable(error);
-    const why = this.#cut === 'slow' ? 'longer than this proxy usually takes' : 'longer than allowed';
-    return Object.assign(new Error(`No answer for ${Math.round(this.#elapsed())} ms, ${why}`), {
-      code: this.#cut === 'slow' ? 'PROXY_SLOW' : 'FIRST_BYTE_TIMEOUT',
-    });
+    const { code, why } = cutErrors[this.#cut];
+    return Object.assign(new Error(`No answer for ${Math.round(this.#elapsed())} ms, ${why}`), { code });
   }
 
   #failed(error: Error, outcome: Outcome, written: boolean, elapsedMs: number): AttemptFailure {
     const verdict = this.#settle(outcome);
     const tooSlow = this.#cut === 'slow';
-    return { error, code: errorCode(error), verdict, elapsedMs, written, tooSlow };
+    return { error, code: errorCode(error), verdict, elapsedMs, written, tooSlow, answer: null };
   }
 
   /** Returns what was charged. */
@@ -222,7 +280,9 @@ class AttemptRun {
 
   readonly #abort = (): void => this.#stop.abort();
 
-  #giveUp(why: 'slow' | 'silent'): void {
+  readonly #lose = (): void => this.#giveUp('lost');
+
+  #giveUp(why: keyof typeof cutErrors): void {
     this.#cut = why;
     this.#abort();
   }
@@ -243,8 +303,6 @@ function toHeaders(given: Dispatcher.ResponseData['headers']): Headers {
   return headers;
 }
 
-/** A date is best read against the target's own clock. */
-function readRetryAfter(headers: Headers): number | null {
-  const now = Date.now();
-  return parseRetryAfter(headers.get('retry-after'), parseHttpDate(headers.get('date'), now) ?? now);
+function outcomeOf({ verdict, retryAfterMs }: Judgement, status: number, latencyMs: number): Outcome {
+  return { verdict, status, latencyMs, ...(retryAfterMs === null ? {} : { retryAfterMs }) };
 }

@@ -1,35 +1,22 @@
-import type { Clock } from '../core/clock.js';
+import type { Timers } from '../core/clock.js';
 import type { Lease } from '../core/lease.js';
 import type { AcquireContext } from '../core/selection-rules.js';
 import { targetOf } from '../core/target.js';
 import { NoCandidateError, PoolEmptyError } from '../errors.js';
 import type { Deadline } from './deadline.js';
-import type { ProxyDispatchers } from './dispatcher.js';
-import type { Failover } from './failover.js';
-import { type Answer, attempt, isCallersFault, isFailure } from './fetch-attempt.js';
-import { type FetchAttempt, FetchError } from './fetch-error.js';
+import { type Answer, isCallersFault, isFailure } from './fetch-attempt.js';
+import type { FetchEngine } from './fetch-engine.js';
+import { FetchError } from './fetch-error.js';
 import type { FetchOrder, FetchRequest } from './fetch-init.js';
-import type { LatencyRecord } from './latency-record.js';
+import { Flights, type Landed } from './flights.js';
+import { type Flight, firstAnswer } from './hedge.js';
 import { type ProxiedResponse, proxiedResponse } from './proxied-response.js';
 import { followRedirect, isRedirect } from './redirect.js';
 
-/** What a fetch asks of the engine. */
-export interface LeaseSource {
-  acquire(context: AcquireContext): Lease | Promise<Lease>;
-  /** A lease on the proxy that led to a redirect, so that the next step comes from the same address. */
-  acquireCarrier?(proxyId: string, context: AcquireContext): Lease | undefined;
-}
-
-/** What all calls of one fetch share. */
-export interface FetchEngine {
-  readonly rotator: LeaseSource;
-  readonly dispatchers: ProxyDispatchers;
-  readonly clock: Clock;
-  readonly failover: Failover;
-  /** Null = no adaptive timeouts. */
-  readonly latencies: LatencyRecord | null;
-  /** Requests under way by proxy; a proxy without any has no entry. */
-  readonly inFlight: Map<string, number>;
+/** An answer and the lease that it came with. */
+interface Given {
+  readonly lease: Lease;
+  readonly answer: Answer;
 }
 
 /** How long the rest of a redirect's body may take to free its connection. */
@@ -41,14 +28,15 @@ export class FetchCall {
   readonly #order: FetchOrder;
   readonly #deadline: Deadline;
   readonly #startedAt: number;
-  readonly #attempts: FetchAttempt[] = [];
+  readonly #flights: Flights;
   /** Proxies that failed this call; it does not go back to them. */
   readonly #failed = new Set<string>();
   #lastError: Error | undefined;
+  /** The last answer that another proxy might better: handed out when none does. */
+  #kept: Given | null = null;
+  #hedged = false;
   /** Attempts that failed. */
   #failures = 0;
-  /** Leases that are not settled yet. */
-  #open = 0;
   #answered = false;
   /** Of the last answer. */
   #carrier: { readonly lease: Lease; readonly url: URL } | null = null;
@@ -58,40 +46,58 @@ export class FetchCall {
     this.#order = order;
     this.#deadline = deadline;
     this.#startedAt = startedAt;
+    this.#flights = new Flights(engine, order, deadline, () => this.#endWhenDone());
   }
 
   async run(): Promise<ProxiedResponse> {
     this.#engine.failover.begin();
+    this.#engine.hedging.begin();
     let { request } = this.#order;
     for (let hops = 0; ; hops++) {
       const answer = await this.#answer(request);
       const next = await this.#next(request, answer, hops);
       if (next === null) return this.#response(request, answer, hops);
-      discard(answer.body);
+      discard(answer.body, this.#deadline.timers);
       request = next;
     }
   }
 
   async #answer(request: FetchRequest): Promise<Answer> {
-    for (;;) {
-      const lease = await this.#acquire(request);
-      const { id } = lease.proxy;
-      const result = await this.#attempt(request, lease);
-      if (!isFailure(result)) {
-        this.#carrier = { lease, url: request.url };
-        this.#attempts.push({
-          proxyId: id,
-          verdict: result.verdict,
-          elapsedMs: result.firstByteMs,
-          code: null,
-        });
-        return result;
+    let given: Given;
+    try {
+      given = await this.#try(request);
+      this.#keep(null);
+    } catch (error) {
+      // Where no proxy brought a better answer, the one that there is says more than an error.
+      if (this.#kept === null || !(error instanceof FetchError && error.code === 'PW_FETCH_EXHAUSTED')) {
+        this.#keep(null);
+        throw error;
       }
-      const { error, verdict, elapsedMs, code } = result;
-      this.#failed.add(id);
-      this.#failures += 1;
-      this.#lastError = error;
-      this.#attempts.push({ proxyId: id, verdict, elapsedMs, code });
+      given = this.#kept;
+      this.#kept = null;
+    }
+    this.#carrier = { lease: given.lease, url: request.url };
+    return given.answer;
+  }
+
+  /** Instead of the one before. */
+  #keep(given: Given | null): void {
+    discard(this.#kept?.answer.body ?? null, this.#deadline.timers);
+    this.#kept = given;
+  }
+
+  async #try(request: FetchRequest): Promise<Given> {
+    for (;;) {
+      const landed = await this.#land(request, await this.#acquire(request));
+      const { lease, result } = landed;
+      if (!isFailure(result)) {
+        this.#flights.note(landed);
+        // While its beginning was looked at; what is left of its body has failed by itself.
+        this.#throwIfCut();
+        return { lease, answer: result };
+      }
+      this.#noteFailure(landed);
+      const { error } = result;
       this.#throwIfCut();
       if (isCallersFault(error))
         throw error instanceof FetchError
@@ -102,6 +108,59 @@ export class FetchCall {
       if (refusal !== null) throw this.#error('PW_FETCH_EXHAUSTED', refusal);
       await this.#pause(failover.backoffMs(this.#failures, this.#deadline.left));
     }
+  }
+
+  /** The result of one attempt, or of it and its hedge. */
+  #land(request: FetchRequest, lease: Lease): Promise<Landed> {
+    const first = this.#flights.launch(request, lease, false);
+    const delayMs = this.#mayHedge(request) ? this.#engine.hedging.delayMs(lease.proxy.id) : null;
+    if (delayMs === null) return first.landed;
+    return firstAnswer(first, {
+      timers: this.#deadline.timers,
+      delayMs,
+      second: () => this.#launchHedge(request, lease),
+      isAnswer: ({ result }) => !isFailure(result),
+      failed: (landed) => this.#noteFailure(landed),
+    });
+  }
+
+  /** A session and a redirect stay on their address. */
+  #mayHedge({ method }: FetchRequest): boolean {
+    const { hedge, attempts, wishes } = this.#order;
+    return (
+      hedge &&
+      !this.#hedged &&
+      (method === 'GET' || method === 'HEAD') &&
+      this.#failures + 2 <= attempts &&
+      this.#carrier === null &&
+      wishes.sessionId === undefined
+    );
+  }
+
+  #launchHedge(request: FetchRequest, { proxy }: Lease): Flight<Landed> | null {
+    const { rotator, hedging } = this.#engine;
+    if (this.#deadline.reason !== null || !hedging.withdraw()) return null;
+    this.#hedged = true;
+    const exclude = new Set([...this.#failed, proxy.id]);
+    try {
+      const lease = rotator.acquire({ ...this.#order.wishes, url: request.url.href, exclude });
+      if (!(lease instanceof Promise)) return this.#flights.launch(request, lease, true);
+      // It helps nobody to wait for it.
+      lease.then((late) => late.release()).catch(() => {});
+    } catch {
+      // There is no other proxy.
+    }
+    return null;
+  }
+
+  #noteFailure(landed: Landed): void {
+    const { lease, result } = landed;
+    this.#flights.note(landed);
+    if (!isFailure(result)) return;
+    this.#failed.add(lease.proxy.id);
+    this.#failures += 1;
+    this.#lastError = result.error;
+    if (result.answer !== null) this.#keep({ lease, answer: result.answer });
   }
 
   async #acquire(request: FetchRequest): Promise<Lease> {
@@ -134,45 +193,6 @@ export class FetchCall {
     }
   }
 
-  async #attempt(request: FetchRequest, lease: Lease): ReturnType<typeof attempt> {
-    const { dispatchers, clock, latencies, inFlight } = this.#engine;
-    const { proxy } = lease;
-    const others = inFlight.get(proxy.id) ?? 0;
-    // An upload takes the time that it takes.
-    const patienceMs = request.body.once ? null : (latencies?.timeoutFor(proxy.id, others) ?? null);
-    let dispatcher: ReturnType<ProxyDispatchers['dispatcherFor']>;
-    try {
-      dispatcher = dispatchers.dispatcherFor(proxy);
-    } catch (error) {
-      lease.release();
-      throw error;
-    }
-    inFlight.set(proxy.id, others + 1);
-    this.#open += 1;
-    const ended = (): void => {
-      const left = (inFlight.get(proxy.id) ?? 1) - 1;
-      if (left > 0) inFlight.set(proxy.id, left);
-      else inFlight.delete(proxy.id);
-      this.#open -= 1;
-      this.#endWhenDone();
-    };
-    const result = await attempt({
-      request,
-      order: this.#order,
-      lease,
-      dispatcher,
-      deadline: this.#deadline,
-      clock,
-      patienceMs,
-      attempts: this.#attempts,
-      ended,
-    });
-    if (!isFailure(result)) {
-      if (result.verdict === 'success') latencies?.add(proxy.id, result.firstByteMs);
-    } else if (result.tooSlow) latencies?.add(proxy.id, result.elapsedMs);
-    return result;
-  }
-
   async #next(request: FetchRequest, answer: Answer, hops: number): Promise<FetchRequest | null> {
     const { redirect } = this.#order;
     if (redirect === 'manual') return null;
@@ -182,7 +202,7 @@ export class FetchCall {
         throw new FetchError('PW_FETCH_REDIRECT', 'the caller wants none');
       return await followRedirect(request, answer.status, location, hops);
     } catch (error) {
-      discard(answer.body);
+      discard(answer.body, this.#deadline.timers);
       throw error;
     }
   }
@@ -192,13 +212,15 @@ export class FetchCall {
     this.#answered = true;
     this.#deadline.unref();
     this.#endWhenDone();
-    const { status, statusText, headers, body, firstByteMs } = answer;
+    const { status, statusText, headers, body, verdict, rule, firstByteMs } = answer;
     return proxiedResponse(
       body,
       { status, statusText, headers, url: request.url.href, redirected: hops > 0 },
       {
         proxy: Object.freeze({ id: proxy?.id ?? '', url: proxy?.url ?? '' }),
-        attempts: Object.freeze([...this.#attempts]),
+        verdict,
+        rule,
+        attempts: Object.freeze([...this.#flights.attempts]),
         timings: Object.freeze({ totalMs: this.#engine.clock.now() - this.#startedAt, firstByteMs }),
       },
     );
@@ -206,7 +228,7 @@ export class FetchCall {
 
   /** The deadline holds for bodies too. */
   #endWhenDone(): void {
-    if (this.#answered && this.#open === 0) this.#deadline.end();
+    if (this.#answered && this.#flights.open === 0) this.#deadline.end();
   }
 
   async #pause(ms: number): Promise<void> {
@@ -227,18 +249,18 @@ export class FetchCall {
   }
 
   #error(code: FetchError['code'], detail: string, cause: unknown = this.#lastError): FetchError {
-    return new FetchError(code, detail, this.#attempts, cause === undefined ? undefined : { cause });
+    return new FetchError(code, detail, this.#flights.attempts, cause === undefined ? undefined : { cause });
   }
 }
 
 /** Lets a short body end, which frees its connection for the next request; cuts a long one. */
-function discard(body: ReadableStream<Uint8Array> | null): void {
+function discard(body: ReadableStream<Uint8Array> | null, timers: Timers): void {
   if (body === null) return;
   const enough = new AbortController();
-  const timer = setTimeout(() => enough.abort(), DISCARD_MS);
-  timer.unref();
+  const timer = timers.setTimeout(() => enough.abort(), DISCARD_MS);
+  timer.unref?.();
   body
     .pipeTo(new WritableStream(), { signal: enough.signal })
     .catch(() => {})
-    .finally(() => clearTimeout(timer));
+    .finally(() => timers.clearTimeout(timer));
 }

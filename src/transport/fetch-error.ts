@@ -21,8 +21,12 @@ export interface FetchAttempt {
   readonly verdict: Verdict;
   /** To the head of the answer, or to the failure. */
   readonly elapsedMs: number;
-  /** Of the error, null where there was none. */
+  /** Of the error, null where there was none; `HEDGE_LOST` when the other one of two had answered. */
   readonly code: string | null;
+  /** The rule that found the verdict in the answer, such as `datadome` or `status-403`. */
+  readonly rule?: string;
+  /** Sent beside the one before it, which took long. */
+  readonly hedge?: true;
 }
 
 /** A request that failed. No part of it repeats the URL, a header, or what a proxy or a target said. */

@@ -19,7 +19,9 @@ export function readHandshake(
       if (take(chunk)) return;
     }
   };
-  const onEnd = (): void => fail({ code: 'PW_PROXY_CLOSED', verdict: 'proxy' });
+  // Many a proxy hangs up in place of a 502 when the target refuses: proxy-chain is one of them.
+  const onEnd = (): void =>
+    fail({ code: 'PW_PROXY_CLOSED', verdict: attempt.awaitsTarget ? 'ambiguous' : 'proxy' });
   const onError = (error: Error): void => fail(faultOfError('handshake', error));
   socket.on('readable', onReadable).once('end', onEnd).once('close', onEnd).once('error', onError);
   return () => {

@@ -8,6 +8,10 @@ const DEVIATIONS = 3;
 /** What one more request in flight adds to the time of each. */
 const LOAD = 0.35;
 const MAX_PROXIES = 10_000;
+/** Below, the 95th percentile is hardly more than the slowest one that happened to be seen. */
+const MIN_FOR_P95 = 10;
+/** Of all proxies together. */
+const MAX_SHARED = 400;
 
 /**
  * The latencies of each proxy, and how long it is worth waiting for it. Latencies of proxies are close to log-normal:
@@ -15,6 +19,7 @@ const MAX_PROXIES = 10_000;
  */
 export class LatencyRecord {
   readonly #samples: LRUCache<string, number[]>;
+  readonly #shared: number[] = [];
 
   /** @param maxProxies those unused for longest are forgotten first */
   constructor(maxProxies: number = MAX_PROXIES) {
@@ -24,8 +29,9 @@ export class LatencyRecord {
   /** Time to the first byte of an answer, in ms; or the limit at which an attempt was cut, so that a proxy that became slower gets more time. */
   add(proxyId: string, latencyMs: number): void {
     const samples = this.#samples.get(proxyId) ?? [];
-    samples.push(Math.log(Math.max(latencyMs, 1)));
-    if (samples.length > MAX_SAMPLES) samples.shift();
+    const sample = Math.log(Math.max(latencyMs, 1));
+    push(samples, sample, MAX_SAMPLES);
+    push(this.#shared, sample, MAX_SHARED);
     this.#samples.set(proxyId, samples);
   }
 
@@ -43,8 +49,25 @@ export class LatencyRecord {
     return Math.max(MIN_TIMEOUT_MS, Math.exp(mean + DEVIATIONS * deviation) * (1 + LOAD * inFlight));
   }
 
+  /**
+   * In ms: what 95 of 100 answers of this proxy took at most, or those of all proxies while it has fewer than 10.
+   * @returns null while nobody has 10 samples
+   */
+  p95(proxyId: string): number | null {
+    const own = this.#samples.get(proxyId) ?? [];
+    const samples = own.length < MIN_FOR_P95 ? this.#shared : own;
+    if (samples.length < MIN_FOR_P95) return null;
+    const sorted = Float64Array.from(samples).sort();
+    return Math.exp(sorted[Math.ceil(0.95 * sorted.length) - 1] ?? 0);
+  }
+
   /** For a proxy that was removed. */
   forget(proxyId: string): void {
     this.#samples.delete(proxyId);
   }
+}
+
+function push(samples: number[], sample: number, max: number): void {
+  samples.push(sample);
+  if (samples.length > max) samples.shift();
 }

@@ -1,10 +1,15 @@
+import type { Verdict } from '../core/outcome.js';
 import type { FetchAttempt } from './fetch-error.js';
 
 /** What a {@link ProxiedResponse} tells besides the answer. */
 export interface ProxiedDetails {
   /** Which proxy carried it; the URL is without credentials. */
   readonly proxy: { readonly id: string; readonly url: string };
-  /** All attempts, the last one being that of this answer. */
+  /** What was thought of this answer: `success`, `banned` when every proxy that was tried was turned away, ... */
+  readonly verdict: Verdict;
+  /** The rule that found the verdict, such as `datadome` or `status-403`; null = none, the status tells all. */
+  readonly rule: string | null;
+  /** All attempts in order. */
   readonly attempts: readonly FetchAttempt[];
   /** In ms: from the call to the head of this answer, and from the start of the last attempt to it. */
   readonly timings: { readonly totalMs: number; readonly firstByteMs: number };
@@ -37,16 +42,17 @@ export type ProxiedResponse = Response & ProxiedDetails;
 export function proxiedResponse(
   body: ReadableStream<Uint8Array> | null,
   head: AnswerHead,
-  { proxy, attempts, timings }: ProxiedDetails,
+  details: ProxiedDetails,
 ): ProxiedResponse {
   const { status, statusText, url, redirected, headers } = head;
   const response = new Response(body, { status: status >= 200 && status <= 599 ? status : 200, headers });
   const clone = (): ProxiedResponse => {
     const copy = Response.prototype.clone.call(response);
-    return proxiedResponse(copy.body, { ...head, headers: copy.headers }, { proxy, attempts, timings });
+    return proxiedResponse(copy.body, { ...head, headers: copy.headers }, details);
   };
   const ok = status >= 200 && status <= 299;
-  const own = { status, ok, statusText, url, redirected, clone, proxy, attempts, timings };
+  const { proxy, verdict, rule, attempts, timings } = details;
+  const own = { status, ok, statusText, url, redirected, clone, proxy, verdict, rule, attempts, timings };
   return Object.defineProperties(
     response,
     Object.fromEntries(Object.entries(own).map(([name, value]) => [name, { value, enumerable: true }])),

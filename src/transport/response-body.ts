@@ -1,5 +1,6 @@
 import { pipeline, type Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import type { Timer } from '../core/clock.js';
 import type { Deadline } from './deadline.js';
 import { type FetchAttempt, FetchError, presentable } from './fetch-error.js';
 
@@ -41,12 +42,13 @@ export function readAnswer(
   let stream: ReadableStreamDefaultController<Uint8Array>;
   let bytes = 0;
   let open = true;
-  let idle: NodeJS.Timeout | undefined;
+  const { timers } = deadline;
+  let idle: Timer | undefined;
 
   const finish = (end: BodyEnd, error?: Error): void => {
     if (!open) return;
     open = false;
-    clearTimeout(idle);
+    timers.clearTimeout(idle);
     deadline.signal.removeEventListener('abort', onCut);
     if (error !== undefined) stream.error(error);
     // Undici wants a reader for what goes wrong while it is torn down.
@@ -75,9 +77,9 @@ export function readAnswer(
     );
   };
   const listen = (): void => {
-    clearTimeout(idle);
-    idle = setTimeout(() => broken(`nothing came for ${limits.idleMs} ms`), limits.idleMs);
-    idle.unref();
+    timers.clearTimeout(idle);
+    idle = timers.setTimeout(() => broken(`nothing came for ${limits.idleMs} ms`), limits.idleMs);
+    idle.unref?.();
   };
 
   return new ReadableStream<Uint8Array>(
@@ -96,7 +98,7 @@ export function readAnswer(
           listen();
           if ((controller.desiredSize ?? 0) > 0) return;
           source.pause();
-          clearTimeout(idle);
+          timers.clearTimeout(idle);
         });
         source.once('end', () => {
           if (open) controller.close();

@@ -44,12 +44,23 @@ export class RetryBudget {
 
   /** Whether one more retry is allowed; then it is counted. */
   withdraw(): boolean {
-    const now = this.#advance();
-    const oldest = (now + 1) % this.#requests.length;
-    const requests = sum(this.#requests) - (this.#requests[oldest] ?? 0);
-    if (sum(this.#retries) + 1 > this.#ratio * requests + this.#reserve) return false;
+    const allowed = this.#allowed();
+    if (sum(this.#retries) + 1 > allowed) return false;
     this.#count(this.#retries);
     return true;
+  }
+
+  /** Whether more than half of what the window allows is spent. */
+  get strained(): boolean {
+    const allowed = this.#allowed();
+    return 2 * sum(this.#retries) > allowed;
+  }
+
+  /** Retries in the window that is now. */
+  #allowed(): number {
+    const now = this.#advance();
+    const oldest = (now + 1) % this.#requests.length;
+    return this.#ratio * (sum(this.#requests) - (this.#requests[oldest] ?? 0)) + this.#reserve;
   }
 
   #count(slots: Float64Array): void {

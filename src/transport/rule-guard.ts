@@ -104,6 +104,16 @@ export class RuleGuard {
     return false;
   }
 
+  /**
+   * The same for somebody who saw more of an answer that was counted as not flagged: it is counted once, now flagged.
+   */
+  corrects(answer: JudgedAnswer): boolean {
+    const { answers } = this.#record(answer.host);
+    const at = answers.findLastIndex(({ proxyId, rule }) => proxyId === answer.proxyId && rule === null);
+    if (at >= 0) answers.splice(at, 1);
+    return this.believes(answer);
+  }
+
   /** Whether the rule is not believed on this host at present. */
   isSuspect(host: string, rule: string): boolean {
     const record = this.#hosts.peek(host);

@@ -2,47 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { Lease } from '../../src/core/lease.js';
 import type { Outcome } from '../../src/core/outcome.js';
 import { blame, constantly, record, type TestEngine, testEngine } from '../support/test-engine.js';
+import { traffic } from '../support/traffic.js';
 
 const host = 'a.test:443';
-
-/**
- * Requests at an even rate on the fake clock, each of which ends after its latency. What it ends with is decided
- * when it starts, by what is down then; nobody to choose is counted as refused.
- */
-function traffic(
-  { rotator, clock }: Pick<TestEngine, 'rotator' | 'clock'>,
-  run: {
-    readonly perSecond: number;
-    readonly seconds: number;
-    readonly latencyMs: number;
-    readonly outcome: (lease: Lease) => Outcome;
-    readonly at?: string;
-  },
-): { served: number; refused: number } {
-  const out: { lease: Lease; outcome: Outcome; end: number }[] = [];
-  const count = { served: 0, refused: 0 };
-  const settleUntil = (time: number): void => {
-    while (out[0] !== undefined && out[0].end <= time) {
-      const { lease, outcome, end } = out.shift() as (typeof out)[number];
-      clock.advance(Math.max(0, end - clock.now()));
-      lease.settle(outcome);
-    }
-    clock.advance(Math.max(0, time - clock.now()));
-  };
-  const start = clock.now();
-  for (let i = 0; i < run.perSecond * run.seconds; i++) {
-    settleUntil(start + (i * 1000) / run.perSecond);
-    try {
-      const lease = rotator.acquire({ host: run.at ?? host });
-      out.push({ lease, outcome: run.outcome(lease), end: clock.now() + run.latencyMs });
-      count.served += 1;
-    } catch {
-      count.refused += 1;
-    }
-  }
-  settleUntil(start + run.seconds * 1000 + run.latencyMs);
-  return count;
-}
 
 const fine = (): Outcome => ({ verdict: 'success', latencyMs: 80 });
 const silent = (): Outcome => ({ verdict: 'ambiguous' });
@@ -52,7 +14,7 @@ describe('target down for 60 s with 10 proxies', () => {
     'demotes no proxy, at %s requests per second that fail after %s ms',
     (perSecond, latencyMs) => {
       for (const strategy of ['round-robin', 'random', 'least-used'] as const) {
-        const engine = testEngine(10, { strategy });
+        const engine = testEngine(10, { strategy, breaker: { rateShare: 0.5 } });
         const opened: string[] = [];
         engine.rotator.on('breaker', ({ to }) => opened.push(to));
         traffic(engine, { perSecond, seconds: 30, latencyMs: 80, outcome: fine });
@@ -132,7 +94,7 @@ describe('ambiguous evidence about a host', () => {
 });
 
 /** As it is by default; the engine of tests lets proxies come back at once and never panics. */
-const breaker = { probeSuccesses: 2, warmingMs: 30_000 };
+const breaker = { probeSuccesses: 2, warmingMs: 30_000, rateShare: 0.5 };
 const panic = { share: 0.1 };
 const refused = (): Outcome => ({ verdict: 'proxy' });
 
@@ -224,12 +186,24 @@ describe('row 24 all unhealthy', () => {
     expect(() => rotator.acquire()).toThrow();
   });
 
+  it('leads no session back to a proxy that refuses the password', () => {
+    const { rotator, ids, clock } = testEngine(3, { panic, random: constantly(0) });
+    const [a, b, c] = ids as [string, string, string];
+    expect(rotator.acquire({ sessionId: 's' }).proxy.id).toBe(a);
+    for (let i = 0; i < 2; i++) rotator.acquireCarrier(a)?.fail({ verdict: 'auth' });
+    for (const id of [b, c]) blame(rotator, id, 5);
+    clock.advance(300_000);
+    rotator.stats();
+    expect([rotator.inPanic, rotator.pool.get(a)?.health]).toEqual([true, 'half-open']);
+    expect([b, c]).toContain(rotator.acquire({ sessionId: 's' }).proxy.id);
+  });
+
   it('is no panic while a single proxy serves, nor where proxies open one after the other', () => {
     const engine = testEngine(20, { panic, breaker });
     const told = record(engine.rotator, 'panic');
     const oneAlive = (lease: Lease): Outcome => (lease.proxy.id === engine.ids[0] ? fine() : refused());
     traffic(engine, { perSecond: 100, seconds: 60, latencyMs: 5, outcome: oneAlive });
-    const slow = testEngine(20, { panic, breaker: { openMs: 200_000 } });
+    const slow = testEngine(20, { panic, breaker: { openMs: 200_000, rateShare: 0.5 } });
     slow.rotator.on('panic', (event) => told.push(event));
     for (const id of slow.ids) {
       blame(slow.rotator, id, 5);

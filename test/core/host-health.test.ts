@@ -44,6 +44,23 @@ describe('bans', () => {
     expect(subject.ban('a.test', 'p1', 1000)).toBe(30_000);
   });
 
+  it('met by several requests that were under way together are one', () => {
+    const subject = hosts();
+    const lengths = [1000, 1100, 1200].map((now) => subject.ban('a.test', 'p1', now, undefined, 900));
+    expect(lengths).toEqual([30_000, 29_900, 29_800]);
+    expect(subject.ban('a.test', 'p1', 1300, 60_000, 900)).toBe(60_000);
+    expect(subject.ban('a.test', 'p1', 90_000, undefined, 89_000)).toBe(60_000);
+  });
+
+  it('are not lifted by a success of the pair that began before', () => {
+    const subject = hosts();
+    subject.ban('a.test', 'p1', 1000);
+    subject.success('a.test', 'p1', 1100, 900);
+    expect(subject.isCooling('a.test', 'p1', 1100)).toBe(true);
+    subject.success('a.test', 'p1', 1200, 1000);
+    expect(subject.isCooling('a.test', 'p1', 1200)).toBe(false);
+  });
+
   it('are not lifted by the success of another proxy', () => {
     const subject = hosts();
     subject.ban('a.test', 'p1', 1000);

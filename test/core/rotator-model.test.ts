@@ -17,13 +17,13 @@ describe('pool and rotator under random commands', () => {
     );
   });
 
-  it('replay of the same log with the same seed gives the same picks, verdicts and events', () => {
+  it('replay of the same log with the same seed gives the same picks, verdicts, events and state', () => {
     fc.assert(
       fc.property(log, strategy, fc.nat(), (commands, strategy, seed) => {
         const run = (): readonly string[] => {
           const world = new World(strategy, seed);
           for (const command of commands) world.run(command);
-          return world.history;
+          return [...world.history, world.state];
         };
         expect(run()).toEqual(run());
       }),
@@ -33,8 +33,8 @@ describe('pool and rotator under random commands', () => {
 
   it('walks every path: the commands above do open, probe, close, ban, move and remove', () => {
     const seen = new Set<string>();
-    for (const commands of fc.sample(log, { numRuns: 150, seed: 42 })) {
-      const world = new World('random', 8);
+    for (const [at, commands] of fc.sample(log, { numRuns: 500, seed: 42 }).entries()) {
+      const world = new World('random', at % 2 === 0 ? 8 : 9);
       for (const command of commands) world.run(command);
       for (const line of world.history) seen.add(line.replace(/px_\w+/g, 'px').split(' at ')[0] ?? '');
     }
@@ -47,6 +47,8 @@ describe('pool and rotator under random commands', () => {
         'breaker warming > closed',
         'breaker closed > auth-failed',
         'breaker auth-failed > half-open',
+        'breaker closed > tls-intercept',
+        'breaker tls-intercept > half-open',
         'session bound',
         'session moved',
         'cooldown',

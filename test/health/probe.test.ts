@@ -1,13 +1,15 @@
 import { once } from 'node:events';
-import { createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { parseProxy } from '../../src/core/parse.js';
+import type { CheckTarget } from '../../src/health/check-target.js';
 import { readJudgement } from '../../src/health/judge.js';
-import { type CheckTarget, type ProbeResult, probe } from '../../src/health/probe.js';
+import { type ProbeResult, probe } from '../../src/health/probe.js';
 import { type Lab, labCaPem, type ProxySpec, startLab } from '../../src/lab/index.js';
 import { ProxyDispatchers } from '../../src/transport/dispatcher.js';
+import { startTalkative } from '../support/talkative-proxy.js';
 
 const clock = { now: () => performance.now() };
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -64,18 +66,10 @@ function startJudge(): Promise<string> {
 }
 
 /** A forward proxy that adds headers to what it passes on. */
-function startTalkative(add: (request: IncomingMessage) => Record<string, string>): Promise<string> {
-  return listening(
-    createServer((request, response) => {
-      const { host = '' } = request.headers;
-      const upstream = httpRequest(request.url ?? '', { headers: { host, ...add(request) } });
-      upstream.once('response', (answer) => {
-        response.writeHead(answer.statusCode ?? 502);
-        answer.pipe(response);
-      });
-      upstream.end();
-    }),
-  );
+async function startTalker(headers: Record<string, string>): Promise<string> {
+  const talkative = await startTalkative(() => headers);
+  cleanups.push(async () => talkative[Symbol.asyncDispose]());
+  return talkative.url;
 }
 
 const portal = '<html><body>Welcome to our hotel. Please log in.</body></html>';
@@ -120,6 +114,20 @@ describe.each(['http', 'https'] as const)('a check over %s', (scheme) => {
       status: 403,
       error: { code: 'CHECK_STATUS' },
     });
+  });
+
+  it('passes on how long the site asked to stay away', async () => {
+    const lab = await startLab({
+      proxies: 1,
+      site: { ban: { addresses: ['127.0.0.1', '127.0.0.2'], status: 429, retryAfterSeconds: 7 } },
+    });
+    cleanups.push(() => lab.close());
+    const proxy = parseProxy(lab.urls[0] ?? '');
+    const banned = await probe({ proxy, dispatchers: openDispatchers(), check: page(scheme)(lab), clock });
+    expect(banned).toMatchObject({ verdict: 'banned', status: 429, retryAfterMs: 7_000 });
+    lab.site.ban(null);
+    const passed = await probe({ proxy, dispatchers: openDispatchers(), check: page(scheme)(lab), clock });
+    expect(passed).toMatchObject({ ok: true, retryAfterMs: null });
   });
 
   it('expects another status when it is told to', async () => {
@@ -198,7 +206,7 @@ describe('a judge', () => {
     ['transparent', { 'x-forwarded-for': `10.0.0.1, ${ownAddress}` }],
     ['transparent', { forwarded: `for="${ownAddress}:4711";proto=http` }],
   ] as const)('finds %s by %o', async (anonymity, headers) => {
-    const [judge, url] = await Promise.all([startJudge(), startTalkative(() => headers)]);
+    const [judge, url] = await Promise.all([startJudge(), startTalker(headers)]);
     const parts = { proxy: parseProxy(url), dispatchers: openDispatchers(), clock };
     const own = { url: judge, judge: true, ownAddress };
     expect(await probe({ ...parts, check: own })).toMatchObject({

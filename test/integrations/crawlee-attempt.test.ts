@@ -72,6 +72,24 @@ describe('an attempt', () => {
     }
   });
 
+  it('that meets a refused connection, twice, opens the breaker at once; a broken one does not', () => {
+    const { rotator, clock } = testEngine(1);
+    const failing = (message: string): string => {
+      const request = new Request({ url: 'https://a.test/' });
+      const subject = new Attempt(
+        request,
+        rotator.acquire(),
+        clock,
+        (ended, verdict, error) => void ended.settle(verdict, error),
+      );
+      subject.navigating();
+      subject.end(new Error(message));
+      return rotator.stats().proxies[0]?.health ?? '';
+    };
+    expect(['connect EHOSTUNREACH', 'connect EHOSTUNREACH'].map(failing)).toEqual(['closed', 'closed']);
+    expect(['connect ECONNREFUSED', 'connect ECONNREFUSED'].map(failing)).toEqual(['closed', 'open']);
+  });
+
   it("that is abandoned is nobody's", () => {
     const { go, ends, subject, figures } = attempt();
     go(BEFORE_NAV);

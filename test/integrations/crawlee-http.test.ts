@@ -206,6 +206,31 @@ describe('sessions', () => {
     },
   );
 
+  it('moves a session of a crawl at the first fault of its proxy, under the same id, and never back', async () => {
+    const lab = await world([{}, {}, { fault: 'close' }]);
+    const whirl = whirlOver(lab, { breaker: { threshold: 1000 } });
+    const bad = lab.proxies[2]?.address;
+    const calls: { session: string; bad: boolean }[] = [];
+    const failing = new Set<string>();
+    const { failed } = await crawl(
+      whirl.wire({
+        maxConcurrency: 1,
+        sessionPoolOptions: { maxPoolSize: 3 },
+        preNavigationHooks: [
+          ({ session, proxyInfo }) =>
+            void calls.push({ session: session?.id ?? '', bad: proxyInfo?.hostname === bad }),
+        ],
+        errorHandler: ({ session }) => void failing.add(session?.id ?? ''),
+      } satisfies CheerioCrawlerOptions),
+      urls(lab, 30),
+    );
+    expect(failed).toEqual([]);
+    expect(failing.size).toBe(1);
+    const of = calls.filter(({ session }) => failing.has(session));
+    expect(of.findLastIndex((call) => call.bad)).toBe(0);
+    expect(of.length).toBeGreaterThan(3);
+  });
+
   it('leaves a proxy with its session at the first fault, and keeps the session', async () => {
     const lab = await world([{}, {}, {}]);
     const whirl = whirlOver(lab);

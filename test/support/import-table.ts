@@ -30,11 +30,11 @@ export const importTable: readonly Layer[] = [
     pure: true,
   },
   { name: 'strategies/', imports: ['errors.ts'], types: ['core/'], packages: ['lru-cache'], pure: true },
-  // The options name a strategy, and so know the type of its specification.
+  // The options name a strategy, and so know the type of its specification; the same for what a check asks for.
   {
     name: 'options.ts',
     imports: ['errors.ts'],
-    types: ['core/', 'strategies/strategy.ts'],
+    types: ['core/', 'strategies/strategy.ts', 'health/check-target.ts'],
     packages: ['zod'],
   },
   {
@@ -95,6 +95,7 @@ export const importTable: readonly Layer[] = [
       'cache/',
       'sources/',
       'transport/',
+      'health/',
       'integrations/',
       'create-rotator.ts',
       'proxywhirl.ts',

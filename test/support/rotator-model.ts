@@ -28,7 +28,15 @@ export const command = fc.oneof(
       avoid: fc.array(place, { maxLength: 2 }),
     }),
   },
-  { weight: 9, arbitrary: fc.record({ do: fc.constant('settle' as const), which: fc.nat(), verdict }) },
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      do: fc.constant('settle' as const),
+      which: fc.nat(),
+      verdict,
+      flag: fc.option(fc.constantFrom('hard' as const, 'hard' as const, 'intercepted' as const), { freq: 2 }),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('settle-again' as const), which: fc.nat(), verdict }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('add' as const), place }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('remove' as const), place }) },
@@ -40,7 +48,7 @@ export const command = fc.oneof(
     weight: 2,
     arbitrary: fc.record({
       do: fc.constant('wait' as const),
-      ms: fc.constantFrom(1, 999, 12_000, 61_000, 400_000),
+      ms: fc.constantFrom(1, 999, 12_000, 61_000, 500_000),
     }),
   },
   {
@@ -77,6 +85,7 @@ export class World {
   readonly #ids = new Map<number, string>();
   readonly #open: Open[] = [];
   readonly #settled: Open[] = [];
+  readonly #probes = new Map<string, { lease: Lease; until: number; stay: Stay | undefined }>();
   /** Why the engine may close a breaker just now. */
   #succeeding = false;
   #panics = false;
@@ -84,7 +93,9 @@ export class World {
   constructor(strategy: string, seed: number) {
     // Every other seed with panic: with four proxies, it comes often.
     const panic = { share: seed % 2 === 0 ? 0.1 : 0 };
-    const breaker = { threshold: 2, probeSuccesses: 2, warmingMs: 30_000 };
+    // Every third seed by the share of faults rather than by those in a row.
+    const rate = seed % 3 === 0 ? { threshold: 5, rateResults: 3 } : { threshold: 2 };
+    const breaker = { ...rate, rateShare: 0.5, probeSuccesses: 2, warmingMs: 30_000 };
     const engine = testEngine(4, { strategy, panic, breaker }, seed);
     this.#rotator = engine.rotator;
     this.#clock = engine.clock;
@@ -111,13 +122,20 @@ export class World {
 
   run(command: Command): void {
     if (command.do === 'acquire') this.#acquire(command);
-    else if (command.do === 'settle') this.#settle(command.which, command.verdict);
+    else if (command.do === 'settle')
+      // A bad certificate that is charged otherwise says nothing, and two of them are needed.
+      this.#settle(command.which, command.flag === 'intercepted' ? 'target' : command.verdict, command.flag);
     else if (command.do === 'settle-again') this.#settleAgain(command.which, command.verdict);
     else if (command.do === 'carrier') this.#carrier(this.#idOf(command.place));
     else if (command.do === 'wait') this.#clock.advance(command.ms);
     else if (command.do === 'close') this.#rotator.sessions.close(command.session);
     else this.#change(command);
     this.#check();
+  }
+
+  /** Everything that can be known from outside. */
+  get state(): string {
+    return JSON.stringify([this.#knowledge(), this.#rotator.stats(), this.#rotator.snapshot()]);
   }
 
   /** Settles whatever is open; nothing may be left in flight. */
@@ -152,8 +170,10 @@ export class World {
     }
     expect(freeIds).toContain(lease.proxy.id);
     const breaker = rotator.pool.get(lease.proxy.id)?.breaker;
-    if (breaker?.state !== 'closed' && breaker?.state !== 'warming')
+    if (breaker?.state !== 'closed' && breaker?.state !== 'warming') {
       expect(breaker).toMatchObject({ probe: { leaseId: lease.id } });
+      this.#probed(lease, breaker?.state === 'half-open' ? (breaker.probe?.until ?? now) : now);
+    }
     if (command.session !== null) expect(rotator.sessions.get(command.session).proxyId).toBe(lease.proxy.id);
     this.#opened(lease);
   }
@@ -170,14 +190,14 @@ export class World {
     this.#opened(lease);
   }
 
-  #settle(which: number, verdict: Verdict): void {
+  #settle(which: number, verdict: Verdict, flag: 'hard' | 'intercepted' | null = null): void {
     const [open] = this.#open.splice(which % Math.max(this.#open.length, 1), 1);
     if (open === undefined) return;
     const { lease, stay } = open;
     const before = this.#knowledge();
     const events = this.history.length;
     this.#succeeding = verdict === 'success';
-    const charged = lease.settle({ verdict, latencyMs: 10 });
+    const charged = lease.settle({ verdict, latencyMs: 10, ...(flag !== null && { [flag]: true }) });
     this.#succeeding = false;
     expect(verdict === 'ambiguous' ? [verdict, 'proxy', 'target'] : [verdict]).toContain(charged);
     stay.completed += 1;
@@ -234,7 +254,9 @@ export class World {
   /** In panic, a proxy that refused the password is not asked again. */
   #mayServe(breaker: BreakerState, now: number): boolean {
     const refused =
-      breaker.state === 'auth-failed' || (breaker.state === 'half-open' && breaker.refusals > 0);
+      breaker.state === 'auth-failed' ||
+      breaker.state === 'tls-intercept' ||
+      (breaker.state === 'half-open' && breaker.refusals > 0);
     return mayServe(breaker, now) && !(this.#panics && refused);
   }
 
@@ -246,6 +268,14 @@ export class World {
       const figures = { started, completed, succeeded, failed, active, emaLatencyMs };
       return [id, breaker, lastSuccessAt, figures, stats.windowCount(now)];
     });
+  }
+
+  /** Never two probes of one proxy, but for one whose time was over. */
+  #probed(lease: Lease, until: number): void {
+    const before = this.#probes.get(lease.proxy.id);
+    if (before !== undefined && !before.lease.settled && this.#stays.get(lease.proxy.id) === before.stay)
+      expect(before.until).toBeLessThanOrEqual(this.#clock.now());
+    this.#probes.set(lease.proxy.id, { lease, until, stay: this.#stays.get(lease.proxy.id) });
   }
 
   #opened(lease: Lease): void {

@@ -33,8 +33,8 @@ export function testEngine(count: number, options: RotatorOptions = {}, seed = 1
     maxSessions: 5000,
     ...options,
     ban: { maxPairs: 500, ...options.ban },
-    // Most tests ask whether a proxy is back, not how gently.
-    breaker: { probeSuccesses: 1, warmingMs: 0, ...options.breaker },
+    // Most tests ask whether a proxy is back, not how gently; and teach figures at which its breaker would open.
+    breaker: { probeSuccesses: 1, warmingMs: 0, rateShare: 0, ...options.breaker },
     // Tests of other things make all of a small pool fail, which is what panic is about.
     panic: { share: 0, ...options.panic },
   });

@@ -164,6 +164,7 @@ describe('headers', () => {
       blocked: true,
       rule: 'cloudflare-challenge',
       retryAfterMs: 7_000,
+      proxySpoke: false,
     });
   });
 
@@ -187,8 +188,14 @@ describe('headers', () => {
       blocked: false,
       rule: null,
       retryAfterMs: 20_000,
+      proxySpoke: false,
     });
-    expect(detectBlock(answer())).toEqual({ blocked: false, rule: null, retryAfterMs: null });
+    expect(detectBlock(answer())).toEqual({
+      blocked: false,
+      rule: null,
+      retryAfterMs: null,
+      proxySpoke: false,
+    });
   });
 
   it.each([

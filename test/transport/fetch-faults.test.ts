@@ -49,7 +49,7 @@ const connections = (): number => world.lab.proxies[0]?.stats.connections ?? 0;
 describe('a fault of the first proxy, and a second one that is well', () => {
   it.each([
     ['dead', 'PW_PROXY_REFUSED', 'proxy'],
-    ['close', 'PW_PROXY_CLOSED', 'proxy'],
+    ['close', 'PW_PROXY_CLOSED', 'ambiguous'],
     ['close-after-connect', 'PW_PROXY_CLOSED', 'ambiguous'],
     ['reset', 'PW_PROXY_RESET', 'proxy'],
     ['garbage', 'PW_PROXY_BAD_RESPONSE', 'proxy'],

@@ -3,9 +3,10 @@ import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, vi } from 'vitest';
 import { createRotator } from '../../src/create-rotator.js';
+import { startLab } from '../../src/lab/index.js';
 import { createFetch } from '../../src/transport/fetch.js';
 import type { FetchError } from '../../src/transport/fetch-error.js';
-import { type FetchWorld, startWorld } from './fetch-world.js';
+import { type FetchWorld, overLab, startWorld } from './fetch-world.js';
 import { onRequest, type ScriptedProxy, startScriptedProxy } from './scripted-proxy.js';
 
 async function failure(coming: Promise<unknown>): Promise<FetchError> {
@@ -81,17 +82,19 @@ describe.each(['http', 'https'] as const)('an answer over %s', (scheme) => {
   });
 
   it('of a status that the target chose is handed out, and settles with its verdict', async () => {
-    await using world = await startWorld();
-    const base = world.lab.site[`${scheme}Url`];
+    await using lab = await startLab({ proxies: 5 });
     for (const [status, verdict] of [
       [404, 'success'],
       [403, 'banned'],
       [500, scheme === 'https' ? 'target' : 'ambiguous'],
     ] as const) {
-      const response = await world.fetch(`${base}/status/${status}`);
-      expect(response.status).toBe(status);
+      // Each in an engine of its own, that has learned nothing of the site.
+      const world = overLab(lab, {});
+      const response = await world.fetch(`${lab.site[`${scheme}Url`]}/status/${status}`);
+      expect(response).toMatchObject({ status, verdict });
       await response.text();
       await vi.waitFor(() => expect(world.settled.at(-1)?.verdict).toBe(verdict));
+      await world.dispatchers.destroy();
     }
   });
 

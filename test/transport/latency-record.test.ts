@@ -49,4 +49,15 @@ describe('a latency record', () => {
     record.forget('b');
     expect(record.timeoutFor('b')).toBeNull();
   });
+
+  it('knows what 95 of 100 answers take: of the proxy from its tenth on, before that of all of them', () => {
+    const record = recordOf(...Array.from({ length: 9 }, () => 100));
+    expect(record.p95('p')).toBeNull();
+    record.add('q', 400);
+    expect(record.p95('p')).toBeCloseTo(400, 6);
+    record.add('p', 100);
+    expect(record.p95('p')).toBeCloseTo(100, 6);
+    for (let i = 0; i < 400; i++) record.add('r', 50);
+    expect(record.p95('q')).toBeCloseTo(50, 6);
+  });
 });

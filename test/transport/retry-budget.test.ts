@@ -58,4 +58,17 @@ describe('a retry budget', () => {
     expect(connects).toBeLessThanOrEqual(1.2 * 10_000 + 100);
     expect(connects).toBeGreaterThan(11_900);
   });
+
+  it('is strained once more than half of what the window allows is spent, and no longer when it has passed', () => {
+    const clock = new FakeClock();
+    const budget = new RetryBudget(clock, { ratio: 0.2, perSecond: 1 });
+    for (let i = 0; i < 50; i++) budget.deposit();
+    // 10 for the requests, 10 for the seconds.
+    for (let i = 0; i < 10; i++) budget.withdraw();
+    expect(budget.strained).toBe(false);
+    budget.withdraw();
+    expect(budget.strained).toBe(true);
+    clock.advance(11_000);
+    expect(budget.strained).toBe(false);
+  });
 });
