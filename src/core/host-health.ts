@@ -141,10 +141,12 @@ export class HostHealth {
     return others >= ALIVE && !this.failures.comeAndGo(host, proxyId, now);
   }
 
-  /** All pairs that cool down now. */
-  *cooldowns(now: number): IterableIterator<LearnedCooldown> {
+  /** All pairs that cool down now, those of some proxies or of all. */
+  *cooldowns(now: number, only?: ReadonlySet<string>): IterableIterator<LearnedCooldown> {
     for (const [key, { host, until, bans }] of this.#pairs.entries()) {
-      if (until > now) yield { host, proxyId: key.slice(host.length + 1), remainingMs: until - now, bans };
+      if (until <= now) continue;
+      const proxyId = key.slice(host.length + 1);
+      if (only?.has(proxyId) !== false) yield { host, proxyId, remainingMs: until - now, bans };
     }
   }
 

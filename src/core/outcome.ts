@@ -46,13 +46,21 @@ export interface Outcome {
    * breaks into the encryption, and is away as if it refused our credentials. Read for `target` and `ambiguous`.
    */
   readonly intercepted?: true;
+  /**
+   * The proxy says that it passed the answer on (`Via`): then it is the target's, unless nothing else came through
+   * this proxy lately. Read for `ambiguous`.
+   */
+  readonly passedOn?: true;
   /** Bytes carried. */
   readonly bytes?: number;
   readonly error?: unknown;
 }
 
 /** What `lease.succeed()` takes. */
-export type SuccessDetails = Omit<Outcome, 'verdict' | 'error' | 'retryAfterMs' | 'hard' | 'intercepted'>;
+export type SuccessDetails = Omit<
+  Outcome,
+  'verdict' | 'error' | 'retryAfterMs' | 'hard' | 'intercepted' | 'passedOn'
+>;
 
 /** How much of a proxy fault a verdict is, 0 to 1. */
 export function faultWeight(verdict: Verdict): number {

@@ -70,16 +70,18 @@ export class PoolHealth {
    * well. It is the proxy's when the host answered others meanwhile while nothing at all came through this proxy, when
    * the host answers others at any rate, or when other hosts fail through this proxy as well.
    */
-  judge(lease: Lease, member: Member, verdict: Verdict, now: number): Verdict {
+  judge(lease: Lease, member: Member, { verdict, passedOn }: Outcome, now: number): Verdict {
     const { host, startedAt } = lease;
     if (verdict !== 'ambiguous' || host === undefined) return verdict;
     if (this.#wasSilentAlone(lease, member, now)) return 'proxy';
     const { hosts } = this.#parts;
     const { id, lastSuccessAt } = member;
     if (hosts.failures.areHostsOwn(host, id, now)) return 'target';
-    if (hosts.silences.isProxysOwn(id, host, lastSuccessAt, now) || hosts.isAlive(host, id, now))
-      return 'proxy';
-    if (lastSuccessAt >= evidenceFrom(startedAt, now)) return verdict;
+    if (hosts.silences.isProxysOwn(id, host, lastSuccessAt, now)) return 'proxy';
+    const works = lastSuccessAt >= evidenceFrom(startedAt, now);
+    if (passedOn && works) return 'target';
+    if (hosts.isAlive(host, id, now)) return 'proxy';
+    if (works) return verdict;
     return hosts.answeredSince(host, startedAt, now) ? 'proxy' : verdict;
   }
 
@@ -132,8 +134,8 @@ export class PoolHealth {
     }
     if (outcome.verdict === 'ambiguous' && host !== undefined && !this.#wasSilentAlone(lease, member, now)) {
       hosts.failures.add(host, member.id, before.state === 'half-open' ? 0 : weight, now);
-      if (verdict === 'target') this.#refund(host, now);
-      else hosts.silences.add(member.id, host, now);
+      if (verdict !== 'target') hosts.silences.add(member.id, host, now);
+      else if (hosts.failures.areHostsOwn(host, member.id, now)) this.#refund(host, now);
     }
     if (outcome.intercepted && decides) {
       this.#certificate(member, host, outcome.verdict, now);

@@ -241,11 +241,16 @@ export class Rotator {
     return this.#tape.rehearse(explain).result;
   }
 
-  /** Everything learned, as versioned JSON without credentials. Session ids are in it. */
-  snapshot(): Snapshot {
+  /**
+   * Everything learned, as versioned JSON without credentials. Session ids are in it.
+   * @param only ids of the proxies it is about, so that what changed costs no walk over the pool; all when absent
+   */
+  snapshot(only?: ReadonlySet<string>): Snapshot {
     const now = this.clock.now();
     this.#health.advance(now);
-    return takeSnapshot({ members: this.#members.list(), hosts: this.#hosts, sessions: this.sessions, now });
+    const members =
+      only === undefined ? this.#members.list() : [...only].flatMap((id) => this.#members.get(id) ?? []);
+    return takeSnapshot({ members, hosts: this.#hosts, sessions: this.sessions, now, only });
   }
 
   /**
@@ -316,7 +321,7 @@ export class Rotator {
 
   #settle(lease: Lease, member: Member, strategy: Strategy, outcome: Outcome): Verdict {
     const now = this.clock.now();
-    const verdict = this.#health.judge(lease, member, outcome.verdict, now);
+    const verdict = this.#health.judge(lease, member, outcome, now);
     // A ban is between the proxy and one host, a target's fault is none of the proxy's: neither is a failure of it.
     const result = verdict === 'success' ? 'succeeded' : faultWeight(verdict) > 0 ? 'failed' : 'neutral';
     member.stats.finish(result, outcome.latencyMs);

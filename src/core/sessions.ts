@@ -135,12 +135,12 @@ export class Sessions {
     }
   }
 
-  /** Those that have not expired, the least recently used first. */
-  *list(): IterableIterator<Session> {
+  /** Those that have not expired, the least recently used first; on some proxies, or on all. */
+  *list(only?: ReadonlySet<string>): IterableIterator<Session> {
     // Who walks it may end sessions on the way.
     const ids: string[] = [];
     for (let row = this.#table.oldest; row !== 0; row = this.#table.newerThan(row))
-      ids.push(this.#table.id(row));
+      if (only?.has(this.#table.proxyId(row)) !== false) ids.push(this.#table.id(row));
     for (const id of ids) {
       const row = this.#table.find(id);
       if (row !== 0 && this.#expiresAt(row) > this.#clock.now()) yield this.#describe(row);

@@ -47,10 +47,12 @@ export interface SnapshotParts {
   readonly hosts: HostHealth;
   readonly sessions: Sessions;
   readonly now: number;
+  /** Cooldowns and sessions of these proxies only; undefined = of all. */
+  readonly only?: ReadonlySet<string> | undefined;
 }
 
 /** Proxies of which nothing is known are left out. */
-export function takeSnapshot({ members, hosts, sessions, now }: SnapshotParts): Snapshot {
+export function takeSnapshot({ members, hosts, sessions, now, only }: SnapshotParts): Snapshot {
   const known = members.filter(
     ({ stats, breaker, lastSuccessAt }) =>
       stats.completed > 0 || breaker !== closed || Number.isFinite(lastSuccessAt),
@@ -68,8 +70,8 @@ export function takeSnapshot({ members, hosts, sessions, now }: SnapshotParts): 
       ]),
     ),
     // The least recently banned first: in this order they are put back, and the first is the first to be forgotten.
-    cooldowns: [...hosts.cooldowns(now)].reverse(),
-    sessions: Array.from(sessions.list(), ({ id, proxyId, createdAt, lastUsedAt, requestCount }) => ({
+    cooldowns: [...hosts.cooldowns(now, only)].reverse(),
+    sessions: Array.from(sessions.list(only), ({ id, proxyId, createdAt, lastUsedAt, requestCount }) => ({
       id,
       proxyId,
       ageMs: now - createdAt,
@@ -93,7 +95,7 @@ export interface RestoreParts {
  * @throws SnapshotError
  */
 export function restoreSnapshot(given: unknown, elapsedMs: number, parts: RestoreParts): void {
-  const { proxies, cooldowns, sessions } = checked(given);
+  const { proxies, cooldowns, sessions } = checkSnapshot(given);
   checkNumbers({ elapsedMs }, ['elapsedMs'], 'restore()');
   const { find, hosts, now } = parts;
   for (const [id, { stats, breaker, lastSuccessAgoMs }] of Object.entries(proxies)) {
@@ -116,8 +118,8 @@ export function restoreSnapshot(given: unknown, elapsedMs: number, parts: Restor
   }
 }
 
-/** Names the first part that is wrong. */
-function checked(given: unknown): Snapshot {
+/** @throws SnapshotError naming the first part that is wrong */
+function checkSnapshot(given: unknown): Snapshot {
   const snapshot = objectAt(given, 'snapshot');
   if (snapshot.version !== VERSION) throw new SnapshotError('version', `is not ${VERSION}`);
   for (const [id, entry] of Object.entries(objectAt(snapshot.proxies, 'proxies'))) {

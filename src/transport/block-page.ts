@@ -27,6 +27,8 @@ export interface BlockFinding {
   readonly retryAfterMs: number | null;
   /** Over plain http, that a forward proxy says itself that it is the one who answers; then nothing is blocked. */
   readonly proxySpoke: boolean;
+  /** Over plain http, that proxies say they passed the answer on (`Via`); absent where they do not. */
+  readonly passedOn?: true;
 }
 
 /** Characters of a body that are read. */
@@ -49,7 +51,8 @@ export function detectBlock(answer: SeenAnswer, nowWallMs: number = Date.now()):
   const proxySpoke = answer.plainHttp && isProxySpeaking(headers);
   const rule = proxySpoke ? null : findRule(answer, headers);
   const retryAfterMs = parseRetryAfter(headers.get('retry-after'), now);
-  return { blocked: rule !== null, rule, retryAfterMs, proxySpoke };
+  const passedOn = answer.plainHttp && !proxySpoke && headers.has('via');
+  return { blocked: rule !== null, rule, retryAfterMs, proxySpoke, ...(passedOn ? { passedOn } : {}) };
 }
 
 /** The places in which an answer has a sign of the rule, for tests and for those who write rules. */

@@ -180,9 +180,10 @@ class AttemptRun {
     let end: BodyEnd | null = null;
     const settle = (): void => {
       if (outcome === null || end === null) return;
+      const good = outcome.verdict === 'success';
+      if (good && end === 'aborted') this.#settle({ verdict: 'neutral', status });
       // The one who broke it off may be the proxy or the target, but the answer is none.
-      const spoilt = end === 'broken' && outcome.verdict === 'success';
-      this.#settle(spoilt ? { verdict: 'ambiguous', status } : outcome);
+      else this.#settle(good && end === 'broken' ? { verdict: 'ambiguous', status } : outcome);
     };
     const encoding =
       bodyless || headers.get('content-length') === '0' ? null : headers.get('content-encoding');
@@ -303,6 +304,16 @@ function toHeaders(given: Dispatcher.ResponseData['headers']): Headers {
   return headers;
 }
 
-function outcomeOf({ verdict, retryAfterMs }: Judgement, status: number, latencyMs: number): Outcome {
-  return { verdict, status, latencyMs, ...(retryAfterMs === null ? {} : { retryAfterMs }) };
+function outcomeOf(
+  { verdict, retryAfterMs, passedOn }: Judgement,
+  status: number,
+  latencyMs: number,
+): Outcome {
+  return {
+    verdict,
+    status,
+    latencyMs,
+    ...(retryAfterMs === null ? {} : { retryAfterMs }),
+    ...(passedOn && { passedOn }),
+  };
 }

@@ -88,6 +88,8 @@ export class FetchCall {
 
   async #try(request: FetchRequest): Promise<Given> {
     for (;;) {
+      // A call that finds the pool in panic is one more try of somebody, not three.
+      const inPanic = this.#failures === 0 && this.#engine.rotator.inPanic === true;
       const landed = await this.#land(request, await this.#acquire(request));
       const { lease, result } = landed;
       if (!isFailure(result)) {
@@ -104,7 +106,10 @@ export class FetchCall {
           ? error
           : this.#error('PW_FETCH_INVALID', 'it breaks a rule of HTTP');
       const { failover } = this.#engine;
-      const refusal = failover.refusal(this.#order, request, result, this.#failures);
+      const refusal =
+        inPanic && this.#engine.rotator.inPanic === true
+          ? 'most of the pool fails at once'
+          : failover.refusal(this.#order, request, result, this.#failures);
       if (refusal !== null) throw this.#error('PW_FETCH_EXHAUSTED', refusal);
       await this.#pause(failover.backoffMs(this.#failures, this.#deadline.left));
     }

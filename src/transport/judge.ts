@@ -20,6 +20,8 @@ export interface Judgement {
   readonly blocked: boolean;
   /** Whether another proxy may bring a better answer: it is the proxy, or its standing with the target, that spoilt it. */
   readonly elsewhere: boolean;
+  /** What the proxy says of an answer that may be its own: that it is not. See `Outcome`. */
+  readonly passedOn?: true;
 }
 
 /** Between whom the answer went. */
@@ -79,6 +81,7 @@ export class Judge {
       retryAfterMs: finding.retryAfterMs,
       blocked: verdict === 'banned',
       elsewhere: rule !== null && costly.has(verdict),
+      ...(own === undefined && verdict === 'ambiguous' && finding.passedOn ? { passedOn: true } : {}),
     };
   }
 

@@ -10,6 +10,8 @@ export type BodyEnd =
   | 'whole'
   /** The caller has had enough, or is over the limit that it set. */
   | 'left'
+  /** The caller's signal cut it: that tells nothing of the proxy, which may have been the reason. */
+  | 'aborted'
   /** It broke off, stalled, or is no valid encoding. */
   | 'broken';
 
@@ -67,7 +69,10 @@ export function readAnswer(
   const onCut = (): void => {
     if (deadline.reason === 'aborted') {
       const options = { cause: deadline.callerReason };
-      finish('left', new FetchError('PW_FETCH_ABORTED', 'while its body was read', limits.attempts, options));
+      finish(
+        'aborted',
+        new FetchError('PW_FETCH_ABORTED', 'while its body was read', limits.attempts, options),
+      );
       return;
     }
     // Of a caller that does not read, the proxy knows nothing.
