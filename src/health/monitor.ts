@@ -1,4 +1,5 @@
 import type { Clock, Random, Timer, Timers } from '../core/clock.js';
+import type { Outcome } from '../core/outcome.js';
 import type { Rotator } from '../core/rotator.js';
 import type { ProxyDispatchers } from '../transport/dispatcher.js';
 import { nodeTimers } from '../transport/node-timers.js';
@@ -245,13 +246,28 @@ class CheckMonitor implements Monitor {
     if (lease === undefined) return null;
     try {
       const { timeoutMs } = this.#settings;
-      const result = await run({ proxy: lease.proxy, dispatchers, check, clock, signal, timeoutMs });
+      let seen: Outcome | undefined;
+      const onOutcome = (outcome: Outcome): void => {
+        // The first: that of a judge says nothing about the check.
+        seen ??= outcome;
+      };
+      const result = await run({
+        proxy: lease.proxy,
+        dispatchers,
+        check,
+        clock,
+        signal,
+        timeoutMs,
+        onOutcome,
+      });
       const { status, retryAfterMs, error } = result;
       const verdict = lease.settle({
         verdict: signal.aborted ? 'neutral' : result.verdict,
         ...(status === null ? {} : { status }),
         ...(retryAfterMs === null ? {} : { retryAfterMs }),
         ...(error === null ? {} : { error }),
+        ...(seen?.hard && { hard: true }),
+        ...(seen?.intercepted && { intercepted: true }),
       });
       // Without rounds nobody would bring back a proxy that is down.
       if (!signal.aborted && this.#unsubscribe !== null) this.#learn(id, result);

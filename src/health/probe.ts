@@ -34,6 +34,8 @@ export interface ProbeOptions {
   readonly signal?: AbortSignal | undefined;
   /** The whole check, that of the judge included, in ms. @default 10_000 */
   readonly timeoutMs?: number | undefined;
+  /** Told what became of the request itself, which says more of a fault than the result shows. */
+  readonly onOutcome?: ((outcome: Outcome) => void) | undefined;
 }
 
 type Finding = Pick<ProbeResult, 'ok' | 'verdict' | 'latencyMs' | 'status' | 'error'> & {
@@ -57,6 +59,7 @@ export async function probe(options: ProbeOptions): Promise<ProbeResult> {
   let retryAfterMs: number | null = null;
   const fetch = through(options, (outcome) => {
     retryAfterMs = outcome.retryAfterMs ?? null;
+    options.onOutcome?.(outcome);
   });
   const { body, ...finding } = await findOut(fetch, options, timeoutMs);
   const asked = { retryAfterMs };

@@ -15,7 +15,8 @@ export function interceptTunnel(client: Socket, upstream: Socket): void {
     client.destroy();
     upstream.destroy();
   };
-  inner.on('error', end).once('close', end);
+  // A client that refuses the certificate goes by a FIN, and nobody would answer it.
+  inner.on('error', end).once('end', end).once('close', end);
   inner.once('secure', () => {
     const name = (inner as TLSSocket & { servername?: string | false }).servername;
     const outer = tlsConnect({

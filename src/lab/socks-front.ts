@@ -19,6 +19,9 @@ export function serveSocks(host: FrontHost, client: Socket): void {
   const plan = host.plan();
   if (strikesAtOnce(host, client, plan)) return;
 
+  // Half-open sockets: the library would wait for ever for the rest of a handshake that nobody sends.
+  const leave = (): void => void client.destroy();
+  client.once('end', leave);
   const server = new Socks5Server();
   const credentials = host.credentials;
   if (credentials !== null || plan.fault.kind === 'auth') {
@@ -37,6 +40,7 @@ export function serveSocks(host: FrontHost, client: Socket): void {
   server.setConnectionHandler(({ destAddress, destPort }, sendStatus) => {
     // The library lets the socket flow from here on; nothing may be lost while we wait.
     client.pause();
+    client.off('end', leave);
     const target = { name: destAddress ?? '', port: destPort ?? 0 };
     openSocksTunnel(host, plan, client, target, (what) => sendStatus(replies[what])).catch(() =>
       client.destroy(),

@@ -141,6 +141,8 @@ export function isProxyPage(status: number, plainHttp: boolean): boolean {
 }
 
 const ESCAPE = String.fromCharCode(27);
+/** Browsers name the page that failed, and a page may be called anything, such as `/errors/ECONNREFUSED`. */
+const PAGE_URL = /\bhttps?:\/\/\S+/gi;
 const MAX_CAUSES = 5;
 const MAX_TEXT = 2_000;
 
@@ -154,7 +156,9 @@ function textOf(error: unknown): string {
     at = cause;
   }
   if (typeof error !== 'object') parts.push(String(error));
-  return parts.map((part) => part.slice(0, MAX_TEXT).replaceAll(ESCAPE, '')).join('\n');
+  return parts
+    .map((part) => part.slice(0, MAX_TEXT).replaceAll(ESCAPE, '').replaceAll(PAGE_URL, ''))
+    .join('\n');
 }
 
 /** The first of ours among an error and its causes. */

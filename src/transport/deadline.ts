@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock, Timer, Timers } from '../core/clock.js';
 import { nodeTimers } from './node-timers.js';
 
@@ -24,6 +25,8 @@ export class Deadline {
     this.#endsAt = clock.now() + ms;
     this.#timer = timers.setTimeout(() => this.#cut('deadline'), ms);
     this.#caller = caller ?? undefined;
+    // Node warns of the eleventh listener, while one signal may well cut a hundred calls; each takes its own off.
+    if (this.#caller instanceof EventTarget) setMaxListeners(0, this.#caller);
     this.#caller?.addEventListener('abort', this.#onAbort, { once: true });
     if (this.#caller?.aborted === true) this.#onAbort();
   }

@@ -19,7 +19,7 @@ export interface LeaseSource {
 /** What all calls of one fetch share. */
 export interface FetchEngine {
   readonly rotator: LeaseSource;
-  readonly dispatchers: Pick<ProxyDispatchers, 'dispatcherFor'>;
+  readonly dispatchers: Pick<ProxyDispatchers, 'dispatcherFor' | 'drop'>;
   readonly clock: Clock;
   readonly failover: Failover;
   readonly judge: Judge;

@@ -18,7 +18,7 @@ export interface FetchSettings extends FetchLimits {
 /** What a fetch is made of; it owns none of it. */
 export interface FetchParts {
   readonly rotator: LeaseSource;
-  readonly dispatchers: Pick<ProxyDispatchers, 'dispatcherFor'>;
+  readonly dispatchers: Pick<ProxyDispatchers, 'dispatcherFor' | 'drop'>;
   readonly clock: Clock;
   readonly random: Random;
   /** Judges every answer. @default one of its own, without a rule of the user's */

@@ -118,6 +118,8 @@ export class Flights {
       attempts,
       ended,
     });
+    // Who refuses the password is not asked again for minutes: idle connections would wait for nothing.
+    if (result.verdict === 'auth') dispatchers.drop(proxy.id);
     if (!isFailure(result)) {
       if (result.verdict === 'success') latencies.add(proxy.id, result.firstByteMs);
     } else if (result.tooSlow) latencies.add(proxy.id, result.elapsedMs);

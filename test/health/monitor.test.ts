@@ -489,7 +489,9 @@ describe('a monitor over real proxies', () => {
     const sockets = (): number => lab.proxies.reduce((sum, { stats }) => sum + stats.openSockets, 0);
     return {
       lab,
+      clock,
       rotator,
+      dispatchers,
       monitor,
       sockets,
       async [Symbol.asyncDispose]() {
@@ -500,6 +502,32 @@ describe('a monitor over real proxies', () => {
       },
     };
   }
+
+  it('opens the breaker of one that is not there after two checks, as after two requests', async () => {
+    await using world = await realWorld({ proxies: [{ fault: 'dead' }] }, {});
+    await world.monitor.check();
+    expect(world.rotator.pool.list()[0]?.health).toBe('closed');
+    await world.monitor.check();
+    expect(world.rotator.pool.list()[0]?.health).toBe('open');
+  });
+
+  it('sends one that breaks into the encryption away again when its check shows it', async () => {
+    await using world = await realWorld({ proxies: [{ fault: 'intercept' }] }, {});
+    const url = `${world.lab.site.httpsUrl}/page/1`;
+    const [member] = world.rotator.pool.list();
+    world.rotator
+      .acquireCarrier(member?.id ?? '', { host: 'other.test' })
+      ?.settle({ verdict: 'target', intercepted: true });
+    await using checks = createMonitor({
+      rotator: world.rotator,
+      dispatchers: async () => world.dispatchers,
+      clock: world.clock,
+      random: Math.random,
+      settings: { ...defaults, check: { url } },
+    });
+    await checks.check();
+    expect(world.rotator.pool.list()[0]?.health).toBe('tls-intercept');
+  });
 
   it('finds out about each of them, and shows no credential', async () => {
     const portal = { kind: 'connect-status', status: 200, body: '<html>Log in</html>' } as const;

@@ -31,6 +31,16 @@ describe('an error', () => {
     },
   );
 
+  it.each([
+    'page.goto: net::ERR_EMPTY_RESPONSE at https://docs.test/proxy/407',
+    'page.goto: net::ERR_CONNECTION_RESET at https://docs.test/errors/ECONNREFUSED',
+    'page.goto: Timeout 9ms exceeded.\nCall log:\n  - navigating to "http://docs.test/EAI_AGAIN", waiting until "load"',
+  ])('is not read from the name of the page that failed: %s', (message) => {
+    const error = new Error(message);
+    expect(classify({ phase: 'navigation', plainHttp: false, error })).toBe('ambiguous');
+    expect(isHardFault(error)).toBe(false);
+  });
+
   it('that is its own cause ends', () => {
     const error = new Error('x');
     error.cause = error;

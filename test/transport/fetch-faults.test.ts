@@ -100,6 +100,14 @@ describe('a fault of the first proxy, and a second one that is well', () => {
     });
   });
 
+  it('a refused password leaves no connection to the proxy, over http or https', async () => {
+    for (const proxy of world.lab.proxies) await proxy.behave({ fault: 'auth' });
+    for (const url of [world.lab.site.httpUrl, world.lab.site.httpsUrl]) {
+      expect(await outcome(`${url}/ip`)).toMatchObject({ verdicts: ['auth', 'auth'] });
+      await vi.waitFor(() => expect(world.lab.proxies.map(({ stats }) => stats.openSockets)).toEqual([0, 0]));
+    }
+  });
+
   it('a page of the proxy (59x) is never an answer', async () => {
     for (const proxy of world.lab.proxies)
       await proxy.behave({ fault: { kind: 'connect-status', status: 595 } });

@@ -148,6 +148,7 @@ async function round(seed: number): Promise<RoundReport> {
         dispatchers.set(id, dispatcher);
         return dispatcher;
       },
+      drop() {},
     },
     clock,
     random,

@@ -121,7 +121,7 @@ export async function exactStorm(kind: Exclude<StormKind, 'target-502'>): Promis
     load += 1;
     return script;
   });
-  const dispatchers = { dispatcherFor: () => scripted };
+  const dispatchers = { dispatcherFor: () => scripted, drop() {} };
   const rotator = leasesInTurn(proxyLines(20).map(parseProxy));
   const fetch = createFetch({ rotator, dispatchers, clock, random, timers });
   const requests = 10_000;

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
@@ -59,6 +60,19 @@ describe.each(['http', 'https'] as const)('an answer over %s', (scheme) => {
     for (let i = 0; i < 20; i++) await world.fetch(`${world.lab.site[`${scheme}Url`]}/page/1`);
     await vi.waitFor(() => expect(world.settled).toHaveLength(20));
     expect(world.lab.proxies[0]?.stats.connections).toBeLessThanOrEqual(2);
+  });
+
+  it('comes to each of many calls under one signal, of which Node does not warn', async () => {
+    await using world = await startWorld();
+    const { signal } = new AbortController();
+    const warned: string[] = [];
+    const listen = ({ name }: Error): void => void warned.push(name);
+    process.on('warning', listen);
+    const url = `${world.lab.site[`${scheme}Url`]}/ip`;
+    await Promise.all(Array.from({ length: 20 }, async () => (await world.fetch(url, { signal })).text()));
+    await vi.waitFor(() => expect(getEventListeners(signal, 'abort')).toEqual([]));
+    process.off('warning', listen);
+    expect(warned).toEqual([]);
   });
 
   it('comes though one of five proxies is dead, each time', async () => {

@@ -203,6 +203,7 @@ describe('hedges of a pool in which everything is slow', () => {
           dispatchers.set(id, dispatcher);
           return dispatcher;
         },
+        drop() {},
       },
       clock,
       random,
