@@ -61,6 +61,17 @@ function installPackages() {
     throw new Missing('the packages could not be installed; run `npm ci` and read its error');
 }
 
+/** npm says nothing when the native part of an optional package does not compile. */
+function reportSqlite() {
+  const [major = 0] = process.versions.node.split('.').map(Number);
+  if (existsSync(join(modules, 'better-sqlite3/build/Release/better_sqlite3.node'))) return;
+  const without =
+    major >= 22 ? "the cache uses Node's own SQLite" : 'the cache has no SQLite tier, and its tests fail';
+  say(
+    `better-sqlite3 was not compiled, so ${without}; run \`npm rebuild better-sqlite3\` and read its error`,
+  );
+}
+
 /**
  * What `scripts/chromium.ts` will find must be able to start. There Playwright's own browser comes before the packaged
  * one, and one of the system last; asking Playwright costs the most time, so here it is asked only when it matters.
@@ -170,6 +181,7 @@ function playwrightHasBrowser() {
 try {
   checkNode();
   installPackages();
+  reportSqlite();
   if (!flags.has('--no-browser')) {
     await ensureBrowser().catch((/** @type {unknown} */ error) => {
       if (!(error instanceof Missing) || !flags.has('--optional-browser')) throw error;

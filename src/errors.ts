@@ -40,6 +40,17 @@ export type ErrorCode =
   | 'PW_FETCH_BODY_LIMIT'
   | 'PW_FETCH_BODY_BROKEN'
   | 'PW_PAGE_BLOCKED'
+  | 'PW_CACHE_CORRUPT'
+  | 'PW_CACHE_STORAGE'
+  | 'PW_CACHE_INVALID'
+  | 'PW_CACHE_KEY'
+  | 'PW_SOURCE_INVALID'
+  | 'PW_SOURCE_UNREADABLE'
+  | 'PW_ADDRESS_REFUSED'
+  | 'PW_RELAY_AUTH'
+  | 'PW_RELAY_REQUEST'
+  | 'PW_RELAY_LOOP'
+  | 'PW_RELAY_LISTEN'
   | 'PW_LAB_UNAVAILABLE';
 
 /** Stable code -> HTTP status (used by the REST API) and what it means. */
@@ -104,6 +115,20 @@ export const errorCodes: Readonly<Record<ErrorCode, { readonly status: number; r
       meaning: 'The body of an answer broke off, stalled or could not be decoded.',
     },
     PW_PAGE_BLOCKED: { status: 502, meaning: 'The target turned the proxy away with a page that says so.' },
+    PW_CACHE_CORRUPT: { status: 500, meaning: 'A record of the cache is damaged; it was set aside.' },
+    PW_CACHE_STORAGE: { status: 503, meaning: 'A tier of the cache cannot be read or written.' },
+    PW_CACHE_INVALID: { status: 400, meaning: 'A cache entry or a cache setting breaks its rule.' },
+    PW_CACHE_KEY: { status: 500, meaning: 'A key of the cache is missing, wrong or badly kept.' },
+    PW_SOURCE_INVALID: { status: 502, meaning: 'A source gave something that is no list of proxies.' },
+    PW_SOURCE_UNREADABLE: { status: 502, meaning: 'A source cannot be read or fetched.' },
+    PW_ADDRESS_REFUSED: {
+      status: 403,
+      meaning: 'An address is not a public one, or its name is reserved.',
+    },
+    PW_RELAY_AUTH: { status: 407, meaning: 'The relay asks for credentials, or refuses those that came.' },
+    PW_RELAY_REQUEST: { status: 400, meaning: 'A request to the relay breaks a rule of HTTP.' },
+    PW_RELAY_LOOP: { status: 508, meaning: 'A request came back to the relay that had sent it.' },
+    PW_RELAY_LISTEN: { status: 500, meaning: 'The relay cannot listen at its address.' },
     PW_LAB_UNAVAILABLE: { status: 500, meaning: 'The lab cannot do on this machine what was asked of it.' },
   };
 
@@ -269,5 +294,33 @@ export class ClosedError extends ProxyWhirlError {
 export class BlockedPageError extends ProxyWhirlError {
   constructor(host: string, rule: string, proxyId: string) {
     super('PW_PAGE_BLOCKED', `${host} turned the proxy away (${rule}).`, { host, rule, proxyId });
+  }
+}
+
+/** A record of the cache that is damaged. It was set aside; the rest stays readable. */
+export class CacheCorruptionError extends ProxyWhirlError {
+  constructor(tier: string, what: string, options?: ErrorOptions) {
+    super('PW_CACHE_CORRUPT', `The ${tier} tier holds damaged data: ${what}.`, { tier, what }, options);
+  }
+}
+
+/** A tier that cannot be read or written; the other tiers go on, and this one is tried again. */
+export class CacheStorageError extends ProxyWhirlError {
+  constructor(tier: string, what: string, options?: ErrorOptions) {
+    super('PW_CACHE_STORAGE', `The ${tier} tier failed: ${what}.`, { tier, what }, options);
+  }
+}
+
+/** An entry or a setting of the cache that breaks its rule; the value is not repeated. */
+export class CacheValidationError extends ProxyWhirlError {
+  constructor(path: string, rule: string) {
+    super('PW_CACHE_INVALID', `Invalid for the cache: ${path} ${rule}.`, { path, rule });
+  }
+}
+
+/** A key that is missing, wrong or badly kept. `data.keyId` names a key that is missing; a key is never shown. */
+export class CacheKeyError extends ProxyWhirlError {
+  constructor(why: string, keyId: string | null = null) {
+    super('PW_CACHE_KEY', why, { keyId });
   }
 }

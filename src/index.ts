@@ -1,5 +1,9 @@
 // The public face. Each name is here on purpose; what is missing is internal, or has an entry of its own:
 // the engine without Crawlee's types is `proxywhirl/core`, the lab is `proxywhirl/lab`.
+export type { CacheEvents } from './cache/cache-events.js';
+export type { CacheFigures, TierState } from './cache/cache-metrics.js';
+export type { ProxyCache } from './cache/engine-cache.js';
+export type { WarmOptions, WarmReport, WarmSignal } from './cache/warm.js';
 export type { Clock, Random } from './core/clock.js';
 export type { RotatorEvents } from './core/events.js';
 export type { ExplainedProxy, Explanation } from './core/explain.js';
@@ -19,6 +23,10 @@ export type { ClassifiedAnswer, UserClassify } from './core/user-classify.js';
 export { createRotator } from './create-rotator.js';
 export {
   BlockedPageError,
+  CacheCorruptionError,
+  CacheKeyError,
+  CacheStorageError,
+  CacheValidationError,
   ClosedError,
   type ErrorCode,
   errorCodes,
@@ -45,6 +53,7 @@ export type { CrawleeHooks } from './integrations/crawlee-hooks.js';
 export type {
   BanOptions,
   BreakerOptions,
+  CacheOptions,
   HealthOptions,
   OnBlocked,
   OnEmpty,
@@ -52,12 +61,17 @@ export type {
   RotatorOptions,
 } from './options.js';
 export { type ProxyWhirl, proxywhirl } from './proxywhirl.js';
+export type { ProxySources, SourceReport } from './sources/engine-sources.js';
 export {
   type ParsedProxyList,
   type ParseProxyListOptions,
   type ProxyListFormat,
   parseProxyList,
 } from './sources/formats.js';
+export type { SourceEvents } from './sources/refresh-events.js';
+export type { Source } from './sources/source.js';
+export { SourceError } from './sources/source-error.js';
+export type { AnySource, SourceSpec } from './sources/spec.js';
 export {
   type Candidate,
   type Candidates,

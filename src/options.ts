@@ -4,6 +4,7 @@ import type { Proxy } from './core/proxy.js';
 import type { UserClassify } from './core/user-classify.js';
 import { type OptionIssue, OptionsError } from './errors.js';
 import type { CheckTarget } from './health/check-target.js';
+import type { SourceSpec } from './sources/spec.js';
 import type { StrategySpec } from './strategies/strategy.js';
 
 /** When the breaker of a proxy opens and how it comes back. */
@@ -62,6 +63,34 @@ export interface HealthOptions {
   timeoutMs?: number;
 }
 
+/** What is kept for the next run. */
+export interface CacheOptions {
+  /** Directory of what is kept on disk; made for the owner alone (0700). @default '.cache/proxywhirl' */
+  dir?: string;
+  /** Where it is kept besides memory. @default ['sqlite'] */
+  tiers?: readonly ('file' | 'sqlite')[];
+  /** How long a proxy is remembered after it was last listed, in seconds, 60 or more. @default 3600 */
+  ttlSeconds?: number;
+  /** How often expired entries are deleted, in seconds, 10 to 60. @default 60 */
+  sweepSeconds?: number;
+  /** Most entries of each tier; null = as many as there is room for. */
+  maxEntries?: {
+    /** @default 1000 */
+    memory?: number;
+    /** @default 5000 */
+    file?: number | null;
+    /** @default null */
+    sqlite?: number | null;
+  };
+  /** Proxy faults in a row after which a proxy of a source leaves the cache; null = never. @default 3 */
+  healthThreshold?: number | null;
+  /**
+   * File with the keys for credentials, one per line, for its owner only (0600). Read when
+   * `PROXYWHIRL_CACHE_ENCRYPTION_KEY` is not set; without either, credentials are not kept. @default null
+   */
+  keyFile?: string | null;
+}
+
 /** Options of `createRotator()`. Unknown keys are an error. */
 export interface RotatorOptions {
   /** Proxy lines (`http://user:pass@host:port`, `host:port:user:pass`, ...) or parsed proxies. @default [] */
@@ -101,7 +130,16 @@ export type OnBlocked = 'retry' | 'report';
 
 /** Options of `proxywhirl()`. Unknown keys are an error. */
 export interface ProxyWhirlOptions extends RotatorOptions {
-  proxies: readonly (string | Proxy)[];
+  /**
+   * Proxy lines (`http://user:pass@host:port`, `host:port:user:pass`, ...) or parsed proxies. May be empty only where
+   * there are `sources`. @default []
+   */
+  proxies?: readonly (string | Proxy)[];
+  /**
+   * Where more proxies come from, again and again: the URL of a list, the path of a file, or a source of
+   * `proxywhirl/sources` with settings. @default []
+   */
+  sources?: readonly SourceSpec[];
   /**
    * When no proxy can be chosen: `fail` the attempt, `wait` up to `waitMs` for one, or go `direct`, which shows
    * the machine's own address to the target. @default 'fail'
@@ -137,6 +175,8 @@ export interface ProxyWhirlOptions extends RotatorOptions {
    */
   hedge?: boolean;
   health?: HealthOptions;
+  /** Keeps what was learned for the next run: false, true = with the defaults, or settings. @default false */
+  cache?: boolean | CacheOptions;
 }
 
 type Filled<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
@@ -156,12 +196,24 @@ export type ResolvedOptions = ResolvedRotatorOptions &
   Filled<
     Pick<
       ProxyWhirlOptions,
-      'onEmpty' | 'waitMs' | 'browserAffinity' | 'freeRetries' | 'adaptiveTimeouts' | 'onBlocked' | 'hedge'
+      | 'sources'
+      | 'onEmpty'
+      | 'waitMs'
+      | 'browserAffinity'
+      | 'freeRetries'
+      | 'adaptiveTimeouts'
+      | 'onBlocked'
+      | 'hedge'
     >
   > & {
     readonly classify?: UserClassify | undefined;
     readonly health: Filled<Omit<HealthOptions, 'check'>> & { readonly check?: CheckTarget | undefined };
+    readonly cache?: ResolvedCacheOptions | undefined;
   };
+
+export type ResolvedCacheOptions = Omit<Filled<CacheOptions>, 'maxEntries'> & {
+  readonly maxEntries: Filled<NonNullable<CacheOptions['maxEntries']>>;
+};
 
 const milliseconds = z.number().positive();
 const count = z.int().positive();
@@ -198,6 +250,32 @@ const health = z.strictObject({
   rise: count.default(2),
   timeoutMs: count.default(10_000),
 });
+
+const cache = z
+  .strictObject(
+    {
+      dir: z.string().min(1).default('.cache/proxywhirl'),
+      tiers: z.array(z.enum(['file', 'sqlite'])).default(['sqlite']),
+      ttlSeconds: z.int().min(60).max(1_000_000_000).default(3600),
+      sweepSeconds: z.int().min(10).max(60).default(60),
+      maxEntries: z
+        .strictObject({
+          memory: count.default(1_000),
+          file: count.nullable().default(5_000),
+          sqlite: count.nullable().default(null),
+        })
+        .prefault({}),
+      healthThreshold: count.max(1_000_000).nullable().default(3),
+      keyFile: z.string().min(1).nullable().default(null),
+    },
+    { error: (issue) => (issue.code === 'invalid_type' ? 'must be a boolean or an object' : undefined) },
+  )
+  .optional();
+
+const source: z.ZodType<SourceSpec> = z.custom<SourceSpec>(
+  (value) => (typeof value === 'string' && value !== '') || value instanceof URL || isSource(value),
+  { error: 'must be a URL, the path of a file, or a source' },
+);
 
 const rotatorShape = {
   proxies: z.array(z.unknown()).default([]),
@@ -250,7 +328,7 @@ const rotatorShape = {
 const rotatorSchema = z.strictObject(rotatorShape);
 const schema = z.strictObject({
   ...rotatorShape,
-  proxies: z.array(z.unknown()).min(1, { error: 'must hold at least one proxy' }),
+  sources: z.array(source).default([]),
   onEmpty: z.enum(['fail', 'wait', 'direct']).default('fail'),
   waitMs: milliseconds.default(30_000),
   browserAffinity: z.boolean().default(true),
@@ -262,6 +340,9 @@ const schema = z.strictObject({
     .optional(),
   hedge: z.boolean().default(false),
   health: health.prefault({}),
+  cache: z
+    .preprocess((given) => (given === true ? {} : given === false ? undefined : given), cache)
+    .optional(),
 });
 
 /** @throws OptionsError that lists every option that is unknown or breaks its rule */
@@ -271,15 +352,40 @@ export function resolveRotatorOptions(options: RotatorOptions): ResolvedRotatorO
 
 /** @throws OptionsError that lists every option that is unknown or breaks its rule */
 export function resolveOptions(options: ProxyWhirlOptions): ResolvedOptions {
-  return parse(schema, options) as ResolvedOptions;
+  const resolved = parse(schema, options) as ResolvedOptions;
+  if (resolved.proxies.length === 0 && resolved.sources.length === 0)
+    throw new OptionsError([
+      { path: 'proxies', rule: 'must hold at least one proxy, or there must be sources' },
+    ]);
+  return resolved;
 }
 
 /** Dotted names of all options, for the documentation test. */
 export function optionNames(shape: Readonly<Record<string, unknown>> = schema.shape): string[] {
   return Object.entries(shape).flatMap(([name, field]) => {
-    const inner = field instanceof z.ZodPrefault || field instanceof z.ZodOptional ? field.unwrap() : field;
-    return inner instanceof z.ZodObject ? optionNames(inner.shape).map((key) => `${name}.${key}`) : [name];
+    const inner = unwrapped(field);
+    const names =
+      inner instanceof z.ZodObject ? optionNames(inner.shape).map((key) => `${name}.${key}`) : [name];
+    // What may be a boolean instead of its settings.
+    return names[0] !== name && isPiped(field) ? [name, ...names] : names;
   });
+}
+
+/** What is inside of defaults and conversions. */
+function unwrapped(field: unknown): unknown {
+  if (field instanceof z.ZodPrefault || field instanceof z.ZodOptional) return unwrapped(field.unwrap());
+  return field instanceof z.ZodPipe ? unwrapped(field.out) : field;
+}
+
+function isPiped(field: unknown): boolean {
+  return field instanceof z.ZodOptional && field.unwrap() instanceof z.ZodPipe;
+}
+
+function isSource(value: unknown): boolean {
+  const { name, settings, load } = (value ?? {}) as Partial<Record<string, unknown>>;
+  return (
+    typeof name === 'string' && name !== '' && typeof load === 'function' && typeof settings === 'object'
+  );
 }
 
 function isHttpUrl(text: string): boolean {

@@ -115,6 +115,66 @@ describe('examples', () => {
   });
 });
 
+describe('examples/sources.ts', () => {
+  it('C-08 follows a list and a file, and starts the second run without asking', async () => {
+    const { code, stdout, stderr } = await run('examples/sources.ts');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const line of [
+      'server: { added: 3, removed: 0, kept: 0, rejected: 1 }',
+      'file: { added: 1, removed: 0, kept: 0, rejected: 0 }',
+      'status 200 pool 4',
+      'server: { added: 0, removed: 1, kept: 2, rejected: 0 }',
+      'The source "server" gave no list of proxies: it is empty.',
+      'file: { added: 1, removed: 0, kept: 1, rejected: 0 }',
+      'exported 4',
+      'pool 4 times asked 0',
+    ])
+      expect(stdout).toContain(line);
+  });
+});
+
+describe('examples/scheduled-crawl.ts', () => {
+  it('C-08 starts each run with what the run before learned', async () => {
+    const { code, stdout, stderr } = await run('examples/scheduled-crawl.ts', 60_000);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('run 1 knows 0 of 6 proxies at its start');
+    for (const n of [2, 3]) {
+      expect(stdout).toContain(`run ${n} knows 6 of 6 proxies at its start`);
+      expect(stdout).toContain(`run ${n}: 30 pages, 30 attempts, 0 of them through bad proxies`);
+    }
+    expect(stdout).toMatch(/'dead-1' +│ 2 +│ 0 +│ '-' +│ 'open'/);
+    expect(stdout).toMatch(/'wrong-password' +│ 2 +│ 0 +│ '-' +│ 'auth-failed'/);
+  }, 60_000);
+});
+
+describe('examples/clients', () => {
+  it.each([
+    ['undici.ts', ['20 of 20 pages', 'the session came from 1 address', 'fetch: 200', 'direct: 0']],
+    [
+      'got-scraping.ts',
+      [
+        '30 requests from 3 addresses, kept connections: true',
+        'the session came from 1 address',
+        'a stream of more than 2,000 bytes',
+        'direct: 0',
+      ],
+    ],
+    [
+      'playwright.ts',
+      [
+        'context 1: status 200',
+        'context 2: status 200',
+        'context 3: no page',
+        'failed: 1 of 3 proxies',
+        'direct: 0',
+      ],
+    ],
+  ])('C-09 %s runs by itself and goes through the pool alone', async (name, lines) => {
+    const { code, stdout, stderr } = await run(join('examples/clients', name));
+    expect({ code, stderr, lines: stdout.trim().split('\n') }).toEqual({ code: 0, stderr: '', lines });
+  });
+});
+
 describe('examples/strategies', () => {
   it.concurrent.for(names)('R-50 %s runs by itself and shows what it says', async (name, { expect }) => {
     const { code, stdout, stderr } = await inTurn(() => run(join(folder, name)));
@@ -153,10 +213,10 @@ interface Run {
   readonly stderr: string;
 }
 
-function run(file: string): Promise<Run> {
+function run(file: string, timeout = 20_000): Promise<Run> {
   // Colours would be in the way, and Node warns where both variables are set.
   const { FORCE_COLOR: _, NO_COLOR: __, ...env } = process.env;
-  const child = spawn(process.execPath, ['--import', 'tsx', file], { cwd: root, env, timeout: 20_000 });
+  const child = spawn(process.execPath, ['--import', 'tsx', file], { cwd: root, env, timeout });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;

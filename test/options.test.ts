@@ -262,16 +262,18 @@ describe('R-30 what resolves', () => {
       random: still,
       classify: () => undefined,
       health: { check: { url: 'http://check.test', token: 'ok', ownAddress: '192.0.2.1' } },
+      cache: true,
     };
     const resolved = resolveOptions({ proxies: [proxyLine(0)], ...given });
     expect(Object.isFrozen(resolved)).toBe(true);
-    const groups = ['breaker', 'ban', 'panic', 'health', 'health.check'];
+    const groups = ['breaker', 'ban', 'panic', 'health', 'health.check', 'cache', 'cache.maxEntries'];
     const namesIn = (options: object, prefix = ''): string[] =>
       Object.entries(options).flatMap(([key, value]) => {
         const name = `${prefix}${key}`;
         return groups.includes(name) ? namesIn(value as object, `${name}.`) : [name];
       });
-    expect(optionNames().sort()).toEqual(namesIn(resolved).sort());
+    // The one that is a switch as well as a group.
+    expect(optionNames().sort()).toEqual(['cache', ...namesIn(resolved)].sort());
   });
 
   it('takes undefined for an option that is left out', () => {

@@ -93,6 +93,14 @@ export interface ClassifyErrorEvent {
   readonly error: unknown;
 }
 
+/** A client cannot use a proxy, which costs the proxy nothing; told once. */
+export interface UnusableEvent {
+  /** The first one of its kind. */
+  readonly proxyId: string;
+  /** Why, and what to do. */
+  readonly message: string;
+}
+
 /** A proxy joined or left the pool. */
 export interface PoolEvent {
   readonly proxyId: string;
@@ -113,6 +121,7 @@ export interface RotatorEvents {
   panic: PanicEvent;
   suspect: SuspectEvent;
   'classify-error': ClassifyErrorEvent;
+  unusable: UnusableEvent;
   /** A listener threw; the error is handed on instead of breaking the request that caused the event. */
   'listener-error': { readonly event: string; readonly error: unknown };
 }

@@ -108,8 +108,18 @@ export function assembleProxy(identity: ProxyIdentity, metadata: ProxyMetadata =
  * @throws OptionsError when a value breaks its rule.
  */
 export function withMetadata(proxy: Proxy, metadata: ProxyMetadata): Proxy {
-  const { geo, tags, cost, source, ...identity } = proxy;
-  return Object.freeze({ ...identity, ...checkMetadata({ geo, tags, cost, source, ...metadata }) });
+  const { id, protocol, host, port, username, password, geo, tags, cost, source, url } = proxy;
+  // Written out, in the order of assembleProxy: a rest takes five times as long, and lists are long.
+  return Object.freeze({
+    id,
+    protocol,
+    host,
+    port,
+    username,
+    password,
+    ...checkMetadata({ geo, tags, cost, source, ...metadata }),
+    url,
+  });
 }
 
 /**

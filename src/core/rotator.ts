@@ -147,8 +147,11 @@ export class Rotator {
     return this.#events.on(event, listener);
   }
 
-  /** Tells listeners of what those who judge answers have found; the engine itself goes by the outcomes. */
-  tell<Name extends 'suspect' | 'classify-error'>(event: Name, payload: RotatorEvents[Name]): void {
+  /** Tells listeners of what those who see attempts have found; the engine itself goes by the outcomes. */
+  tell<Name extends 'suspect' | 'classify-error' | 'unusable'>(
+    event: Name,
+    payload: RotatorEvents[Name],
+  ): void {
     this.#events.emit(event, payload);
   }
 

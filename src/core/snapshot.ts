@@ -119,7 +119,7 @@ export function restoreSnapshot(given: unknown, elapsedMs: number, parts: Restor
 }
 
 /** @throws SnapshotError naming the first part that is wrong */
-function checkSnapshot(given: unknown): Snapshot {
+export function checkSnapshot(given: unknown): Snapshot {
   const snapshot = objectAt(given, 'snapshot');
   if (snapshot.version !== VERSION) throw new SnapshotError('version', `is not ${VERSION}`);
   for (const [id, entry] of Object.entries(objectAt(snapshot.proxies, 'proxies'))) {

@@ -7,6 +7,7 @@ import { classify, isHardFault, type Phase } from '../transport/classify.js';
 import type { Judge, Judgement } from '../transport/judge.js';
 import type { Seen } from './crawlee-answer.js';
 import { type CrawleeSession, heedSession } from './crawlee-session.js';
+import { wasNotAsked } from './crawlee-socks.js';
 import type { Patience } from './crawlee-timeouts.js';
 import { type CrawleeRequest, requestState, watchRequest } from './crawlee-watch.js';
 
@@ -31,6 +32,8 @@ export class Attempt {
   session: CrawleeSession | undefined;
   /** Set where the navigation has a limit of its own. */
   patience: Patience | undefined;
+  /** Each page has a proxy of its own, as incognito pages do; set where hooks are wired. */
+  proxyPerPage = false;
   /** The answer was kept from the user's handler, for what it was judged to be. */
   refused = false;
   readonly #clock: Clock;
@@ -143,6 +146,11 @@ export class Attempt {
     return this.#clock.now() - this.#navigationAt + 1 >= ms;
   }
 
+  /** Whether the browser failed for a proxy that it was never told of. */
+  wasNotAsked(error: unknown): boolean {
+    return !this.proxyPerPage && this.#phase === 'navigation' && wasNotAsked(this.lease.proxy, error);
+  }
+
   /** Settles the lease; returns what was charged. */
   settle(verdict: Verdict, error?: unknown): Verdict {
     const { status, latencyMs = this.#navigationMs } = this.#seen;
@@ -160,6 +168,7 @@ export class Attempt {
 
   #verdict(error: unknown): Verdict {
     if (error !== undefined && this.wasCut()) return 'ambiguous';
+    if (this.wasNotAsked(error)) return 'local';
     const { status } = this.#seen;
     const judgement = this.#phase === 'answered' || this.#phase === 'handler' ? this.judge() : null;
     if (judgement?.blocked === true) return 'banned';

@@ -1,6 +1,7 @@
 import { type BrowserPage, readResponse } from './crawlee-answer.js';
 import type { Attempt } from './crawlee-attempt.js';
 import type { Examiner } from './crawlee-examiner.js';
+import type { PersistState } from './crawlee-persist.js';
 import type { CrawleeSession } from './crawlee-session.js';
 import type { AdaptiveTimeouts } from './crawlee-timeouts.js';
 
@@ -41,11 +42,13 @@ export interface HookTargets {
   readonly examiner: Examiner;
   /** Null = Crawlee's own limits alone. */
   readonly timeouts: AdaptiveTimeouts | null;
+  /** Null = there is nothing to keep when Crawlee says so. */
+  readonly persist: PersistState | null;
 }
 
 /** @param bodyFollows the handler is wrapped as well, and the body is looked at there */
 export function crawleeHooks(targets: HookTargets, bodyFollows = false): CrawleeHooks {
-  const { carriedBy, examiner, timeouts } = targets;
+  const { carriedBy, examiner, timeouts, persist } = targets;
   const find = finder(targets);
   const onError: ErrorHook = contained((context, error) => {
     const attempt = find(context);
@@ -58,8 +61,10 @@ export function crawleeHooks(targets: HookTargets, bodyFollows = false): Crawlee
   return {
     preNavigationHooks: [
       contained((context, options) => {
+        persist?.see(context);
         const attempt = find(context);
         if (attempt === undefined) return;
+        attempt.proxyPerPage = hasProxyPerPage(context.browserController);
         const url = browserProxyUrl(context);
         if (url !== undefined) carriedBy(attempt, url);
         attempt.look = () => {
@@ -162,7 +167,11 @@ function contained(hook: (context: HookContext, extra?: unknown) => void): Hook 
 /** URL of the proxy that the browser was launched with; undefined where each page has its own, or without a browser. */
 function browserProxyUrl({ browserController }: HookContext): string | undefined {
   const launch = browserController?.launchContext;
-  if (launch === undefined || launch.useIncognitoPages === true || launch.experimentalContainers === true)
-    return;
+  if (launch === undefined || hasProxyPerPage(browserController)) return;
   return browserController?.proxyUrl ?? launch.proxyUrl;
+}
+
+function hasProxyPerPage(browserController: HookContext['browserController']): boolean {
+  const { useIncognitoPages, experimentalContainers } = browserController?.launchContext ?? {};
+  return useIncognitoPages === true || experimentalContainers === true;
 }

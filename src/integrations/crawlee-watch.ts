@@ -11,6 +11,8 @@ export interface CrawleeRequest {
   readonly uniqueKey?: string;
   noRetry?: boolean;
   retryCount: number;
+  /** One for each attempt that failed, in this process or before. */
+  readonly errorMessages?: readonly string[];
   sessionRotationCount?: number;
   state: number;
   pushErrorMessage(error: unknown, options?: object): void;

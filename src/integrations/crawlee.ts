@@ -11,7 +11,9 @@ import type { Judge } from '../transport/judge.js';
 import { Attempt, type AttemptEnd } from './crawlee-attempt.js';
 import { Examiner, type OnBlocked } from './crawlee-examiner.js';
 import { type CrawleeHooks, crawleeHooks, type HookTargets, wireHooks } from './crawlee-hooks.js';
+import { PersistState } from './crawlee-persist.js';
 import { type CrawleeProxyInfo, KnownProxies } from './crawlee-proxies.js';
+import { socksAdvice } from './crawlee-socks.js';
 import { AdaptiveTimeouts } from './crawlee-timeouts.js';
 import type { CrawleeRequest } from './crawlee-watch.js';
 
@@ -32,6 +34,8 @@ export interface CrawleeAdapterParts {
   readonly onBlocked: OnBlocked;
   readonly judge: Judge;
   readonly timers: Timers;
+  /** Keeps what was learned, when Crawlee says that state is to be kept; null = there is nothing to do. */
+  readonly persist: (() => Promise<unknown>) | null;
 }
 
 /** What is remembered of a request between its attempts. */
@@ -67,6 +71,7 @@ export class CrawleeAdapter {
   });
   readonly #known = new KnownProxies();
   readonly #targets: HookTargets;
+  #toldOfSocks = false;
 
   constructor(parts: CrawleeAdapterParts) {
     this.#parts = parts;
@@ -81,6 +86,7 @@ export class CrawleeAdapter {
       carriedBy: (attempt, url) => this.#carriedBy(attempt, url),
       examiner: new Examiner(parts.onBlocked, parts.timers),
       timeouts,
+      persist: parts.persist === null ? null : new PersistState(parts.persist),
     };
     this.hooks = crawleeHooks(this.#targets);
   }
@@ -137,6 +143,7 @@ export class CrawleeAdapter {
 
   /** Ends all attempts without a result. */
   close(): void {
+    this.#targets.persist?.close();
     for (const attempt of [...this.#open]) attempt.abandon();
     this.#histories.clear();
   }
@@ -149,6 +156,9 @@ export class CrawleeAdapter {
     }
     if (request !== undefined) {
       context.url = request.url;
+      // The same URL in another run: what it went through then is over.
+      if (this.#histories.size > 0 && request.errorMessages?.length === 0)
+        this.#histories.delete(keyOf(request));
       const history = this.#histories.get(keyOf(request));
       if (history !== undefined) context.avoid = history.failedOn;
     }
@@ -169,7 +179,7 @@ export class CrawleeAdapter {
     const key = keyOf(attempt.request);
     const history = this.#histories.get(key) ?? {
       failedOn: new Set(),
-      freeRetries: this.#parts.freeRetries,
+      freeRetries: this.#parts.freeRetries - givenBack(attempt.request),
       suspect: null,
     };
     if (guess === 'neutral' && attempt.plainHttp && isUnexpectedContent(error)) {
@@ -177,6 +187,8 @@ export class CrawleeAdapter {
       return;
     }
     const wasCut = error !== undefined && attempt.wasCut();
+    const notAsked = attempt.wasNotAsked(error);
+    if (notAsked) this.#tellOfSocks(attempt.lease.proxy.id);
     const verdict = attempt.settle(guess, error);
     const tookMs = wasCut ? attempt.patience?.ms : verdict === 'success' ? attempt.navigationMs : null;
     // With the limit at which it was cut, a proxy that became slower gets more time.
@@ -184,12 +196,12 @@ export class CrawleeAdapter {
     if (verdict === 'success') {
       history.suspect?.settle('proxy');
       this.#histories.delete(key);
-    } else if (FAILED_REQUEST.has(verdict)) {
+    } else if (FAILED_REQUEST.has(verdict) || notAsked) {
       history.failedOn.add(attempt.lease.proxy.id);
       this.#histories.set(key, history);
       const { request } = attempt;
       if (
-        (verdict === 'proxy' || verdict === 'auth' || wasCut || attempt.refused) &&
+        (verdict === 'proxy' || verdict === 'auth' || wasCut || attempt.refused || notAsked) &&
         history.freeRetries > 0 &&
         giveBackRetry(request, error)
       ) {
@@ -204,7 +216,7 @@ export class CrawleeAdapter {
    */
   #suspect(attempt: Attempt, history: RequestHistory): boolean {
     const first = history.suspect;
-    if (first !== null || history.freeRetries === 0) {
+    if (first !== null || history.freeRetries <= 0) {
       // Two proxies brought the same: it is what the target serves.
       first?.settle('neutral');
       attempt.settle('neutral');
@@ -216,6 +228,12 @@ export class CrawleeAdapter {
     attempt.request.noRetry = false;
     attempt.request.retryCount -= 1;
     return true;
+  }
+
+  #tellOfSocks(proxyId: string): void {
+    if (this.#toldOfSocks) return;
+    this.#toldOfSocks = true;
+    this.#parts.rotator.tell('unusable', { proxyId, message: socksAdvice });
   }
 
   #carriedBy(attempt: Attempt, url: string): void {
@@ -240,6 +258,14 @@ function giveBackRetry(request: CrawleeRequest, error: unknown): boolean {
   request.retryCount -= 1;
   if (name === 'SessionError') request.sessionRotationCount = (request.sessionRotationCount ?? 0) - 1;
   return true;
+}
+
+/**
+ * How many retries it got back before this failure: it keeps the count of its errors itself, where a history may be
+ * forgotten, and with it that a request was tried a thousand times already.
+ */
+function givenBack({ errorMessages, retryCount }: CrawleeRequest): number {
+  return Math.max(0, (errorMessages?.length ?? 0) - 1 - retryCount);
 }
 
 function keyOf(request: CrawleeRequest): string {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Lease } from '../core/lease.js';
 import type { Rotator } from '../core/rotator.js';
@@ -20,6 +21,8 @@ export type PatientAcquire = (context: AcquireContext) => Lease | Promise<Lease 
 
 /** `rotator.acquire()` with what `onEmpty` says about having nothing to choose. */
 export function patientAcquire(rotator: Rotator, settings: PatienceSettings): PatientAcquire {
+  // Node warns of the eleventh listener; as many wait as Crawlee has requests under way.
+  setMaxListeners(0, settings.signal);
   return (context) => {
     try {
       return rotator.acquire(context);
@@ -50,16 +53,20 @@ async function changeOrDelay(rotator: Rotator, ms: number, signal: AbortSignal):
   const wake = () => woken.abort();
   // A probe that ends without evidence frees its proxy and changes no state: only the end of its lease tells.
   const unsubscribe = [rotator.on('pool', wake), rotator.on('breaker', wake), rotator.on('settled', wake)];
+  // Not by `AbortSignal.any`: Node 20 keeps a trace of each such signal for as long as the engine lives.
+  signal.addEventListener('abort', wake);
+  if (signal.aborted) wake();
   try {
     // Rounded up: a timer that fires a fraction early would spin until the breaker is due. It keeps the process
     // alive, because somebody awaits it.
     await delay(Math.min(Math.ceil(ms) + 1, LONGEST_TIMER_MS), undefined, {
-      signal: AbortSignal.any([woken.signal, signal]),
+      signal: woken.signal,
     });
   } catch {
     if (signal.aborted) throw new ClosedError();
   } finally {
     for (const stop of unsubscribe) stop();
+    signal.removeEventListener('abort', wake);
   }
 }
 

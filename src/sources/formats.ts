@@ -1,3 +1,4 @@
+import { extname } from 'node:path';
 import { isSkipped } from '../core/line.js';
 import { protocolOfScheme } from '../core/protocol.js';
 import { looksLikeCsv, readCsvList } from './csv-list.js';
@@ -52,7 +53,8 @@ function readTextList(harvest: Harvest, text: string): void {
   });
 }
 
-function sniffFormat(text: string): Exclude<ProxyListFormat, 'auto'> {
+/** What the beginning of a list looks like; the first 64 Ki characters decide. */
+export function sniffFormat(text: string): Exclude<ProxyListFormat, 'auto'> {
   const start = text.slice(0, 65_536).trimStart();
   if (start[0] === '<' && looksLikeHtml(start)) return 'html';
   // `[2001:db8::1]:8080` and `[my list]` are lines of text.
@@ -91,4 +93,18 @@ function isJson(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+const formatOfExtension: Readonly<Record<string, ProxyListFormat>> = {
+  '.jsonl': 'jsonl',
+  '.ndjson': 'jsonl',
+  '.csv': 'csv',
+  '.tsv': 'csv',
+  '.html': 'html',
+  '.htm': 'html',
+};
+
+/** By the extension; `.json` says too little, since lines of JSON have it as well. */
+export function formatOfPath(path: string): ProxyListFormat {
+  return formatOfExtension[extname(path).toLowerCase()] ?? 'auto';
 }

@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { expect, it } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
 
 /** Runs a script to its own end; it is killed by the test's timeout alone, so an open handle fails the test. */
 async function run(script: string): Promise<{ code: number | null; output: string }> {
@@ -26,6 +29,24 @@ it('lets the process end by itself without close(): no timer and no handle keeps
   `);
   expect(result.output).toContain('served 127.0.0.2');
   expect(result.code).toBe(0);
+});
+
+it('lets the process end by itself without close() when it has a cache, with nothing learned of bans lost', async () => {
+  const script = `
+    import { proxywhirl } from './src/index.ts';
+    const dir = DIR;
+    const whirl = proxywhirl({ proxies: ['127.0.0.2:8080', '127.0.0.3:8080'], cache: { dir } });
+    await whirl.ready();
+    console.log('banned', whirl.rotator.snapshot().cooldowns.length);
+    whirl.rotator.acquire({ host: 'a.test' }).fail({ verdict: 'banned' });
+  `;
+  const dir = await mkdtemp(join(tmpdir(), 'proxywhirl-'));
+  onTestFinished(() => rm(dir, { recursive: true }));
+  const inDir = script.replace('DIR', JSON.stringify(dir));
+  const [first, second] = [await run(inDir), await run(inDir)];
+  expect([first.code, second.code]).toEqual([0, 0]);
+  expect(first.output).toContain('banned 0');
+  expect(second.output).toContain('banned 1');
 });
 
 it('leaves no unhandled rejection and no open handle after a crawl through faults and close()', async () => {

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { getEventListeners } from 'node:events';
+import { describe, expect, it, vi } from 'vitest';
 import type { Lease } from '../../src/core/lease.js';
 import { createRotator } from '../../src/create-rotator.js';
 import { ClosedError, NoCandidateError, PoolEmptyError, SessionIdError } from '../../src/errors.js';
@@ -89,6 +90,26 @@ describe('patientAcquire', () => {
       ...Array.from({ length: 19 }, () => 'ClosedError'),
       'lease',
     ]);
+  });
+
+  it('leaves nothing behind at the signal of the engine, however many wait and however often they wake', async () => {
+    const warned: string[] = [];
+    const listen = ({ name }: Error): void => void warned.push(name);
+    process.on('warning', listen);
+    const { rotator } = broken();
+    const { signal } = new AbortController();
+    const any = vi.spyOn(AbortSignal, 'any');
+    const acquire = patientAcquire(rotator, { onEmpty: 'wait', waitMs: 20, signal });
+    const waiting = Array.from({ length: 20 }, async () => acquire({}));
+    expect(getEventListeners(signal, 'abort')).toHaveLength(20);
+    rotator.pool.add(proxyLine(3));
+    await Promise.all(waiting);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+    // What it returns, Node 20 remembers for as long as the other signal lives.
+    expect(any).not.toHaveBeenCalled();
+    any.mockRestore();
+    process.off('warning', listen);
+    expect(warned).toEqual([]);
   });
 
   it('is told at once when the engine closes', async () => {

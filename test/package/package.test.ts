@@ -125,8 +125,11 @@ describe('the types of the installed package', () => {
     }
   });
 
-  it('need no Crawlee and no Node types outside the root and the lab', () => {
-    const independent = subpaths.filter((subpath) => !['.', './lab', './sources'].includes(subpath));
+  it('need no Crawlee and no Node types outside the root, the lab and the clients', () => {
+    const clients = ['./got-scraping', './undici', './playwright'];
+    const independent = subpaths.filter(
+      (subpath) => !['.', './lab', './sources', ...clients].includes(subpath),
+    );
     const { program } = compile(independent, {
       types: [],
       lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],

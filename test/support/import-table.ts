@@ -34,7 +34,7 @@ export const importTable: readonly Layer[] = [
   {
     name: 'options.ts',
     imports: ['errors.ts'],
-    types: ['core/', 'strategies/strategy.ts', 'health/check-target.ts'],
+    types: ['core/', 'strategies/strategy.ts', 'health/check-target.ts', 'sources/spec.ts'],
     packages: ['zod'],
   },
   {
@@ -53,9 +53,17 @@ export const importTable: readonly Layer[] = [
   {
     name: 'integrations/',
     imports: [...low, 'transport/'],
-    packages: ['lru-cache'],
+    packages: ['lru-cache', '@pondwader/socks5-server'],
     hosts: ['@crawlee/core', 'crawlee', 'playwright', 'got-scraping', 'undici', 'impit'],
   },
+  // A dispatcher is a subclass of undici's; nobody but its own entry loads it.
+  ...['undici.ts', 'undici-handler.ts', 'undici-exchange.ts'].map(
+    (file): Layer => ({
+      name: `integrations/${file}`,
+      imports: [...low, 'transport/', 'integrations/'],
+      packages: ['undici'],
+    }),
+  ),
   {
     name: 'server/',
     imports: [...low, 'transport/', 'cache/'],
