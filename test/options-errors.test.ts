@@ -68,7 +68,7 @@ describe('R-30 one clear error', () => {
 
   it.each([
     [undefined, 'options', 'received undefined'],
-    [{}, 'proxies', 'received undefined'],
+    [{}, 'proxies', 'must hold at least one proxy, or there must be sources'],
     [{ proxies: [] }, 'proxies', 'must hold at least one proxy'],
     [{ proxies: ['', '# all of them off'] }, 'proxies', 'must hold at least one proxy'],
     [{ proxies, onEmpty: 'ignore' }, 'onEmpty', '"fail"|"wait"|"direct"'],

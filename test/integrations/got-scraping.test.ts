@@ -119,20 +119,18 @@ describe('whirlGot', () => {
     const sessionToken = {};
     for (let i = 0; i < 100; i++) await got(`${lab.site.httpsUrl}/ip`, { sessionToken });
     expect(lab.proxies[0]?.stats.connections).toBeLessThanOrEqual(5);
-    const seen = async (client: typeof gotScraping, options = {}): Promise<string[]> => {
-      const { rawHeaders } = await client(`${lab.site.httpsUrl}/headers`, { sessionToken, ...options }).json<{
+    const seen = async (): Promise<string[]> => {
+      const { rawHeaders } = await got(`${lab.site.httpsUrl}/headers`, { sessionToken }).json<{
         rawHeaders: string[];
       }>();
-      return rawHeaders.filter((_, index) => index % 2 === 0);
+      return rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
     };
-    // Another browser may be drawn, but the kind of headers and their place are those of got-scraping.
-    const ours = await seen(got);
-    const plain = await seen(gotScraping, { http2: false });
-    expect(ours).toEqual(
-      expect.arrayContaining(['User-Agent', 'Accept', 'Accept-Language', 'Accept-Encoding']),
-    );
-    expect(ours[0]).toBe(plain[0]);
-    expect(await seen(got)).toEqual(ours);
+    // Which browser is drawn differs; in all of them these follow each other.
+    const names = await seen();
+    const places = ['user-agent', 'accept', 'accept-encoding'].map((name) => names.indexOf(name));
+    expect(places).toEqual([...places].sort((one, other) => one - other));
+    expect(places[0]).toBeGreaterThanOrEqual(0);
+    expect(await seen()).toEqual(names);
     await whirl.close();
     await noSocketsLeft(lab);
   });
