@@ -1,12 +1,13 @@
 import type { Lease } from '../core/lease.js';
 import type { Outcome, Verdict } from '../core/outcome.js';
+import { failureOutcome, proxyPage, TELLING_MS } from '../transport/attempt-outcome.js';
 import { classify, isProxyPage } from '../transport/classify.js';
 import { Deadline } from '../transport/deadline.js';
 import { isDocument } from '../transport/document-peek.js';
 import { FetchError } from '../transport/fetch-error.js';
 import { TunnelError } from '../transport/tunnel-error.js';
 import type { ClientEngine } from './client-engine.js';
-import { failureOutcome, judgeAnswer, proxyPage, TELLING_MS } from './client-outcome.js';
+import { judgeAnswer } from './client-outcome.js';
 import type { GotOptions } from './got-options.js';
 
 /** What is watched, and by whom. */

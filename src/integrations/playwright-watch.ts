@@ -2,12 +2,13 @@ import type { BrowserContext, Frame, Page, Request, Response } from 'playwright'
 import type { Timer, Timers } from '../core/clock.js';
 import type { Lease } from '../core/lease.js';
 import type { Outcome, Verdict } from '../core/outcome.js';
+import { failureOutcome, proxyPage, TELLING_MS } from '../transport/attempt-outcome.js';
 import { classify, isProxyPage } from '../transport/classify.js';
 import { isDocument } from '../transport/document-peek.js';
 import type { ClientContext } from './client-context.js';
 import { acquireContext } from './client-context.js';
 import type { ClientEngine } from './client-engine.js';
-import { failureOutcome, judgeAnswer, proxyPage, TELLING_MS } from './client-outcome.js';
+import { judgeAnswer } from './client-outcome.js';
 
 /** What is watched: every navigation of a main frame, each with a lease on the proxy of its context. */
 export interface WatchParts {

@@ -2,13 +2,11 @@ import type { ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import type { Lease } from '../core/lease.js';
 import type { Outcome } from '../core/outcome.js';
-import { classify, isProxyPage } from '../transport/classify.js';
+import { answerOutcome, proxyPage } from '../transport/attempt-outcome.js';
+import { isProxyPage } from '../transport/classify.js';
 import type { Judgement } from '../transport/judge.js';
 import type { RelayCall, RelayEngine } from './relay-call.js';
 import { endToEnd } from './relay-head.js';
-
-/** Answers of a forward proxy that did not forward: 407, and 597 of proxy-chain for its own upstream. */
-const notForwarded: ReadonlySet<number> = new Set([407, 597]);
 
 /** Copying more costs more than it saves. */
 const SHORT_BYTES = 8_192;
@@ -77,22 +75,21 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
     this.#status = status;
     this.#latencyMs = forward.engine.rotator.clock.now() - this.#startedAt;
     if (isProxyPage(status, true)) {
-      this.#fail(
-        new Error('The proxy answered in place of the target'),
-        { verdict: classify({ phase: 'answered', plainHttp: true, status }), status },
-        !notForwarded.has(status),
-      );
+      const { error, outcome, forwarded } = proxyPage(this.#lease.proxy, status);
+      this.#fail(error, outcome, forwarded);
       this.#abort?.(new Error('Not the answer of the target'));
       return true;
     }
     const { flat, byName } = endToEnd(raw.map((part) => part.toString('latin1')));
     const judgement = this.#judge(status, byName);
     if (judgement.rule === 'proxy-page' && forward.mayRepeat) {
-      this.#fail(new Error('The proxy answered in place of the target'), this.#outcome(judgement), true);
+      const outcome = answerOutcome(judgement, status, this.#latencyMs);
+      this.#fail(new Error('The proxy answered in place of the target'), outcome, true);
       this.#abort?.(new Error('Not the answer of the target'));
       return true;
     }
-    if (judgement.verdict !== 'success') this.#lease.settle(this.#outcome(judgement));
+    if (judgement.verdict !== 'success')
+      this.#lease.settle(answerOutcome(judgement, status, this.#latencyMs));
     this.#flowing = true;
     this.#length = Number(byName.get('content-length'));
     forward.begun();
@@ -145,7 +142,7 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
       const { call } = this.#forward;
       const outcome: Outcome = this.#clientLeft
         ? { verdict: 'neutral' }
-        : call.outcomeOf(error, this.#written, this.#startedAt);
+        : call.outcomeOf(error, this.#lease, this.#written);
       this.#fail(error, outcome, this.#written);
     }
   }
@@ -169,15 +166,5 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
       { status, headers: (name) => headers.get(name) ?? null, url, plainHttp: true },
       { host: host ?? authority, proxyId: proxy.id },
     );
-  }
-
-  #outcome({ verdict, retryAfterMs, passedOn }: Judgement): Outcome {
-    return {
-      verdict,
-      status: this.#status,
-      latencyMs: this.#latencyMs,
-      ...(retryAfterMs === null ? {} : { retryAfterMs }),
-      ...(passedOn && { passedOn }),
-    };
   }
 }

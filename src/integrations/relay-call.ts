@@ -1,8 +1,9 @@
 import type { Lease } from '../core/lease.js';
-import type { Outcome } from '../core/outcome.js';
+import type { Outcome, Verdict } from '../core/outcome.js';
 import type { Rotator } from '../core/rotator.js';
 import { NoCandidateError, PoolEmptyError, ProxyWhirlError } from '../errors.js';
-import { classify, isHardFault } from '../transport/classify.js';
+import { failureOutcome, TELLING_MS } from '../transport/attempt-outcome.js';
+import { classify } from '../transport/classify.js';
 import type { ProxyDispatchers } from '../transport/dispatcher.js';
 import type { Judge } from '../transport/judge.js';
 import type { RetryBudget } from '../transport/retry-budget.js';
@@ -47,8 +48,6 @@ export interface RelayFailure {
 
 /** Proxies that are asked for one request although all of them refuse the connection. */
 const MAX_DIALS = 10;
-/** A deadline that cuts a shorter attempt says more about the deadline than about the proxy. */
-const TELLING_MS = 1_000;
 
 /** One request of a client and its attempts, each through another proxy. */
 export class RelayCall {
@@ -115,16 +114,15 @@ export class RelayCall {
   }
 
   /** The outcome of an attempt that ended with an error. */
-  outcomeOf(error: unknown, written: boolean, startedAt: number): Outcome {
-    if (this.leftMs === 0 && !(error instanceof TunnelError)) {
-      const telling = this.#engine.rotator.clock.now() - startedAt >= TELLING_MS;
-      return { verdict: telling ? 'ambiguous' : 'neutral', error };
-    }
-    const verdict =
-      error instanceof TunnelError
-        ? error.verdict
-        : classify({ phase: written ? 'navigation' : 'start', plainHttp: true, error });
-    return { verdict, error, ...(verdict === 'proxy' && isHardFault(error) ? { hard: true } : {}) };
+  outcomeOf(error: unknown, lease: Lease, written: boolean): Outcome {
+    return failureOutcome(error, lease.proxy, this.#blame(error, lease, written));
+  }
+
+  #blame(error: unknown, { startedAt }: Lease, written: boolean): Verdict {
+    if (this.leftMs > 0 || error instanceof TunnelError)
+      return classify({ phase: written ? 'navigation' : 'start', plainHttp: true, error });
+    const telling = this.#engine.rotator.clock.now() - startedAt >= TELLING_MS;
+    return telling ? 'ambiguous' : 'neutral';
   }
 }
 

@@ -3,7 +3,6 @@ import { urlHost } from '../core/host.js';
 import type { Lease } from '../core/lease.js';
 import type { Outcome } from '../core/outcome.js';
 import { openTunnel } from '../transport/tunnel.js';
-import { TunnelError } from '../transport/tunnel-error.js';
 import type { RelayWishes } from './relay-auth.js';
 import { RelayCall, type RelayEngine } from './relay-call.js';
 import type { TunnelTarget } from './relay-target.js';
@@ -82,11 +81,8 @@ async function open(
       });
       return { lease, socket, openMs: clock.now() - startedAt };
     } catch (error) {
-      const outcome = call.outcomeOf(error, false, startedAt);
-      const wait = error instanceof TunnelError ? error.retryAfterMs : undefined;
-      const more = wait === undefined ? outcome : { ...outcome, retryAfterMs: wait };
-      if (!call.fail(lease, { error, outcome: more, repeatable: !signal.aborted, written: false }))
-        throw error;
+      const outcome = call.outcomeOf(error, lease, false);
+      if (!call.fail(lease, { error, outcome, repeatable: !signal.aborted, written: false })) throw error;
     }
   }
 }

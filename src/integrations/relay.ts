@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { urlHost } from '../core/host.js';
 import type { Rotator } from '../core/rotator.js';
 import { ProxyDispatchers } from '../transport/dispatcher.js';
-import { Judge } from '../transport/judge.js';
 import { RetryBudget } from '../transport/retry-budget.js';
+import { engineOf } from './client-engine.js';
 import { RelayDoor } from './relay-auth.js';
 import type { RelayEngine } from './relay-call.js';
 import { serveConnect } from './relay-connect.js';
@@ -92,11 +92,7 @@ class LocalRelay implements Relay {
         connections: options.maxConnections,
         ...(options.proxyCa === null ? {} : { proxyTls: { ca: options.proxyCa } }),
       }),
-      judge: new Judge({
-        clock,
-        wallNow: Date.now,
-        onSuspect: (suspect) => rotator.tell('suspect', suspect),
-      }),
+      judge: engineOf({ rotator }).judge,
       budgets: {
         unwritten: new RetryBudget(clock, { ratio: 1 }),
         written: new RetryBudget(clock, { ratio: 0.2 }),

@@ -2,15 +2,15 @@ import { type Dispatcher, util } from 'undici';
 import type { Lease } from '../core/lease.js';
 import type { Outcome, Verdict } from '../core/outcome.js';
 import type { AcquireContext } from '../core/selection-rules.js';
+import { failureOutcome, proxyPage } from '../transport/attempt-outcome.js';
 import { MAX_BLOCK_BODY } from '../transport/block-page.js';
 import { classify, isProxyPage } from '../transport/classify.js';
 import type { ProxyDispatchers } from '../transport/dispatcher.js';
 import { isDocument } from '../transport/document-peek.js';
 import { errorCode, presentable } from '../transport/fetch-error.js';
 import type { AbandonableOptions } from '../transport/proxy-connection.js';
-import { TunnelError } from '../transport/tunnel-error.js';
 import { acquireOne, type ClientEngine } from './client-engine.js';
-import { failureOutcome, judgeAnswer, proxyPage, textOf } from './client-outcome.js';
+import { judgeAnswer, textOf } from './client-outcome.js';
 
 type Handler = Dispatcher.DispatchHandler;
 type Abort = (reason?: Error) => void;
@@ -199,7 +199,6 @@ export class Exchange implements Handler {
   }
 
   #blame(error: Error): Verdict {
-    if (error instanceof TunnelError) return error.verdict;
     if (callersFault.has(errorCode(error))) return 'neutral';
     const phase = this.#written ? 'navigation' : 'start';
     return classify({ phase, plainHttp: this.#url.protocol === 'http:', error });

@@ -3,8 +3,8 @@ import type { Dispatcher } from 'undici';
 import type { Clock, Timer } from '../core/clock.js';
 import type { Lease } from '../core/lease.js';
 import type { Outcome, Verdict } from '../core/outcome.js';
-import { isTargetCertificateFault } from './certificate-fault.js';
-import { classify, isHardFault, isProxyPage } from './classify.js';
+import { answerOutcome, failureOutcome, proxyPage, TELLING_MS } from './attempt-outcome.js';
+import { classify, isProxyPage } from './classify.js';
 import type { Deadline } from './deadline.js';
 import { isDocument, peek } from './document-peek.js';
 import { errorCode, type FetchAttempt, FetchError, presentable } from './fetch-error.js';
@@ -13,7 +13,6 @@ import type { Judge, Judgement } from './judge.js';
 import { hasNoBody } from './proxied-response.js';
 import type { AbandonableOptions } from './proxy-connection.js';
 import { type BodyEnd, bodyLimit, readAnswer } from './response-body.js';
-import { TunnelError } from './tunnel-error.js';
 
 /** The head of an answer and its body; the lease is settled when the body ends, or before where that cannot matter. */
 export interface Answer {
@@ -62,10 +61,6 @@ export interface AttemptParts {
   readonly ended: () => void;
 }
 
-/** A deadline that cuts a shorter attempt says more about the deadline than about the proxy. */
-const TELLING_MS = 1_000;
-/** Answers of a forward proxy that did not forward: 407, and 597 of proxy-chain for its own upstream. */
-const notForwarded: ReadonlySet<number> = new Set([407, 597]);
 /** Why we cut an attempt ourselves. */
 const cutErrors = {
   slow: { code: 'PROXY_SLOW', why: 'longer than this proxy usually takes' },
@@ -126,15 +121,7 @@ class AttemptRun {
   fail(error: unknown): AttemptFailure {
     const elapsedMs = this.#elapsed();
     const cause = this.#presentable(error);
-    const { retryAfterMs } = error instanceof TunnelError ? error : {};
-    const verdict = this.#blame(error, elapsedMs);
-    const outcome: Outcome = {
-      verdict,
-      error: cause,
-      ...(verdict === 'proxy' && isHardFault(error) ? { hard: true } : {}),
-      ...(isTargetCertificateFault(error, this.#parts.lease.proxy.protocol) ? { intercepted: true } : {}),
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    };
+    const outcome = failureOutcome(error, this.#parts.lease.proxy, this.#blame(error, elapsedMs), cause);
     return this.#failed(cause, outcome, this.#written, elapsedMs);
   }
 
@@ -166,14 +153,14 @@ class AttemptRun {
     const firstByteMs = this.#elapsed();
     if (isProxyPage(status, this.#plainHttp)) {
       raw.on('error', () => {}).destroy();
-      const outcome = { verdict: classify({ phase: 'answered', plainHttp: true, status }), status };
-      return this.#failed(this.#pageError(status), outcome, !notForwarded.has(status), firstByteMs);
+      const { error, outcome, forwarded } = proxyPage(lease.proxy, status);
+      return this.#failed(error, outcome, forwarded, firstByteMs);
     }
     const headers = toHeaders(data.headers);
     const bodyless = hasNoBody(this.#parts.request.method, status);
     if (!bodyless && Number(headers.get('content-length') ?? 0) > order.maxBytes) {
       raw.on('error', () => {}).destroy();
-      this.#settle(outcomeOf(this.#judge(status, headers), status, firstByteMs));
+      this.#settle(answerOutcome(this.#judge(status, headers), status, firstByteMs));
       throw bodyLimit(order.maxBytes, attempts);
     }
     let outcome: Outcome | null = null;
@@ -194,7 +181,7 @@ class AttemptRun {
     });
     const { text, body } = await this.#look(bodyless ? null : streamed, status, headers);
     const judgement = this.#judge(status, headers, text);
-    outcome = outcomeOf(judgement, status, firstByteMs);
+    outcome = answerOutcome(judgement, status, firstByteMs);
     // How its body ends makes no difference to these, and a ban is to be known at once.
     if (judgement.verdict !== 'success') lease.settle(outcome);
     settle();
@@ -239,7 +226,6 @@ class AttemptRun {
     if (reason === 'aborted') return 'neutral';
     if (reason === 'deadline') return elapsedMs >= TELLING_MS ? 'ambiguous' : 'neutral';
     if (this.#cut !== null) return this.#cut === 'lost' ? 'neutral' : 'ambiguous';
-    if (error instanceof TunnelError) return error.verdict;
     if (isCallersFault(error)) return 'neutral';
     // The dispatcher was closed by us, for a proxy that left the pool.
     if (gone.has(errorCode(error))) return 'neutral';
@@ -264,15 +250,6 @@ class AttemptRun {
     if (!this.#ended) this.#parts.ended();
     this.#ended = true;
     return verdict;
-  }
-
-  #pageError(status: number): Error {
-    if (!notForwarded.has(status))
-      return Object.assign(new Error(`The proxy answered in place of the target (status ${status})`), {
-        code: 'PROXY_PAGE',
-      });
-    const fault = { code: 'PW_PROXY_AUTH', verdict: 'auth', proxyStatus: status } as const;
-    return new TunnelError(this.#parts.lease.proxy, 'handshake', fault);
   }
 
   #elapsed(): number {
@@ -302,18 +279,4 @@ function toHeaders(given: Dispatcher.ResponseData['headers']): Headers {
     for (const one of Array.isArray(value) ? value : [value])
       if (one !== undefined) headers.append(name, one);
   return headers;
-}
-
-function outcomeOf(
-  { verdict, retryAfterMs, passedOn }: Judgement,
-  status: number,
-  latencyMs: number,
-): Outcome {
-  return {
-    verdict,
-    status,
-    latencyMs,
-    ...(retryAfterMs === null ? {} : { retryAfterMs }),
-    ...(passedOn && { passedOn }),
-  };
 }

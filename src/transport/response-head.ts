@@ -1,3 +1,5 @@
+import { parseHttpDate, parseRetryAfter } from './retry-after.js';
+
 /** Status and the fields that are read of an answer to CONNECT. */
 export interface ResponseHead {
   readonly status: number;
@@ -75,19 +77,16 @@ export class ResponseHeadReader {
   #finish(): ResponseHead {
     return {
       status: this.#status,
-      retryAfterMs: readRetryAfter(this.#fields),
+      retryAfterMs: this.#retryAfterMs(),
       rest: this.#bytes.subarray(this.#lineAt),
     };
   }
-}
 
-/** Seconds, or a date that is read against the proxy's own clock (RFC 9110, 10.2.3); nonsense is no wish. */
-function readRetryAfter(fields: ReadonlyMap<string, string>): number | undefined {
-  const wish = fields.get('retry-after');
-  if (wish === undefined) return undefined;
-  if (/^\d{1,9}$/.test(wish)) return Number(wish) * 1000;
-  const ms = Date.parse(wish) - Date.parse(fields.get('date') ?? '');
-  return /\bGMT$/.test(wish) && ms > 0 ? ms : undefined;
+  /** A date is read against the proxy's own clock. */
+  #retryAfterMs(): number | undefined {
+    const now = parseHttpDate(this.#fields.get('date'), 0) ?? Number.NaN;
+    return parseRetryAfter(this.#fields.get('retry-after'), now) ?? undefined;
+  }
 }
 
 /** Controls other than TAB, NUL among them. */

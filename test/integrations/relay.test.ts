@@ -59,6 +59,14 @@ describe.each(upstreams)('C-07 clients of a relay over a proxy of kind %s', (_na
 });
 
 describe('plain HTTP through the relay', () => {
+  it('is judged by the rule of the engine’s own user', async () => {
+    const { lab, relay, whirl } = await relayWorld({ proxies: 1, engine: { classify: () => 'banned' } });
+    const verdicts: string[] = [];
+    whirl.rotator.on('settled', ({ verdict }) => verdicts.push(verdict));
+    await getThrough(relay.url, `${lab.site.httpUrl}/page/1`);
+    expect(verdicts).toEqual(['banned']);
+  });
+
   it('keeps connections to the proxy alive', async () => {
     const { lab, relay } = await relayWorld({ proxies: 1 });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
