@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { SummaryReporter } from './test/support/summary-reporter.js';
 
@@ -9,6 +10,8 @@ export default defineConfig({
     reporters: ['default', new SummaryReporter()],
     // Sockets, signals and module loading are under test: each file gets a process of its own.
     pool: 'forks',
+    // Vitest leaves one core free, which on a machine with two is half of it. Most files wait for sockets.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // One forgotten `.only` would silence the rest of its file.

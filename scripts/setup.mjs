@@ -1,6 +1,6 @@
 /**
  * Makes a fresh clone ready for `npm test` and `npm run demo`: the packages of the lock file, then a Chromium
- * that can start. npm runs it before both, so it imports nothing but Node's own modules until the packages
+ * that can start; for the tests also curl. npm runs it before both, so it imports nothing but Node's own modules until the packages
  * are there, and it answers within a fraction of a second when nothing is missing.
  *
  *   --no-browser        packages only
@@ -142,17 +142,28 @@ function ensureLibraries(/** @type {string} */ binary) {
   const missing = missingLibraries(binary);
   if (missing.length === 0) return;
   const packages = [...new Set(missing.map((name) => debianPackages.get(name) ?? 'libnss3'))];
-  const install = ['install', '-y', '--no-install-recommends', ...packages];
   const what = `Chromium lacks ${missing.join(', ')}`;
-  if (!existsSync('/usr/bin/apt-get')) {
-    throw new Missing(
-      `${what}; install them (Fedora: \`dnf install nss\`) or set PROXYWHIRL_CHROMIUM to a browser`,
-    );
-  }
+  installDebian(packages, what, ' (Fedora: nss), or set PROXYWHIRL_CHROMIUM to a browser');
+  if (missingLibraries(binary).length > 0)
+    throw new Missing(`${what} although ${packages.join(', ')} was installed`);
+}
+
+/** The tests of the relay and of the API speak to them as people do. */
+function ensureCurl() {
+  if (spawnSync('curl', ['--version']).error) installDebian(['curl'], 'curl is missing', '');
+}
+
+function installDebian(
+  /** @type {string[]} */ packages,
+  /** @type {string} */ what,
+  /** @type {string} */ otherwise,
+) {
+  const names = packages.join(', ');
+  if (!existsSync('/usr/bin/apt-get')) throw new Missing(`${what}; install ${names}${otherwise}`);
+  const install = ['install', '-y', '--no-install-recommends', ...packages];
   const fix = `\`apt-get update && apt-get ${install.join(' ')}\``;
-  if (process.getuid?.() !== 0)
-    throw new Missing(`${what}; run ${fix} as root, or set PROXYWHIRL_CHROMIUM to a browser`);
-  say(`installing ${packages.join(', ')} (apt-get)`);
+  if (process.getuid?.() !== 0) throw new Missing(`${what}; run ${fix} as root${otherwise}`);
+  say(`installing ${names} (apt-get)`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   try {
     for (const args of [['update'], install]) {
@@ -161,8 +172,6 @@ function ensureLibraries(/** @type {string} */ binary) {
   } catch (cause) {
     throw new Missing(`${what}, and apt-get failed; run ${fix}`, { cause });
   }
-  if (missingLibraries(binary).length > 0)
-    throw new Missing(`${what} although ${packages.join(', ')} was installed`);
 }
 
 const systemBrowsers = [
@@ -182,6 +191,8 @@ try {
   checkNode();
   installPackages();
   reportSqlite();
+  // Whoever only looks at the demonstration needs none.
+  if (flags.size === 0) ensureCurl();
   if (!flags.has('--no-browser')) {
     await ensureBrowser().catch((/** @type {unknown} */ error) => {
       if (!(error instanceof Missing) || !flags.has('--optional-browser')) throw error;
