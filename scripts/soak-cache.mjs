@@ -1,5 +1,5 @@
 /**
- * The tests of the cache with the whole number of kills, damages, writers and seals: about ten minutes.
+ * The tests of the cache with the whole number of kills, damages, writers and seals: some fifteen minutes.
  * Arguments go to vitest: `npm run soak:cache -- -t "on disk: file"`.
  */
 import { spawnSync } from 'node:child_process';

@@ -1,9 +1,10 @@
+import type { BudgetSettings } from './core/budgets.js';
 import { parseProxy } from './core/parse.js';
 import type { Proxy } from './core/proxy.js';
 import { Rotator } from './core/rotator.js';
 import { assertStrategyContract } from './core/strategy-contract.js';
 import { type OptionIssue, OptionsError, ProxyParseError, StrategyContractError } from './errors.js';
-import { type RotatorOptions, resolveRotatorOptions, unknownOption } from './options.js';
+import { type BudgetOptions, type RotatorOptions, resolveRotatorOptions, unknownOption } from './options.js';
 import { type CompositeSettings, composite } from './strategies/composite.js';
 import { geoTargeted } from './strategies/geo-targeted.js';
 import { leastUsed } from './strategies/least-used.js';
@@ -64,6 +65,7 @@ export function createRotator(given: RotatorOptions = {}): Rotator {
     breaker: { ...options.breaker, jitter: JITTER },
     hosts: { ...options.ban, jitter: JITTER },
     panic: options.panic,
+    budgets: options.budgets.map(budgetSettings),
     sessions: {
       idleTimeoutSeconds: options.sessionTimeoutSeconds,
       maxAgeSeconds: options.sessionMaxAgeSeconds,
@@ -72,6 +74,12 @@ export function createRotator(given: RotatorOptions = {}): Rotator {
   });
   rotator.pool.replace(proxies);
   return rotator;
+}
+
+function budgetSettings({ bytes, cost, tag, source, windowSeconds }: BudgetOptions): BudgetSettings {
+  const unit = bytes === undefined ? 'cost' : 'bytes';
+  const limit = bytes ?? cost ?? 0;
+  return { unit, limit, tag: tag ?? null, source: source ?? null, windowSeconds: windowSeconds ?? null };
 }
 
 /** Reads all entries, so that one error names every line that is wrong. Blank and comment lines are neither. */

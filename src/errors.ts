@@ -51,6 +51,7 @@ export type ErrorCode =
   | 'PW_RELAY_REQUEST'
   | 'PW_RELAY_LOOP'
   | 'PW_RELAY_LISTEN'
+  | 'PW_SERVER_LISTEN'
   | 'PW_LAB_UNAVAILABLE';
 
 /** Stable code -> HTTP status (used by the REST API) and what it means. */
@@ -129,6 +130,7 @@ export const errorCodes: Readonly<Record<ErrorCode, { readonly status: number; r
     PW_RELAY_REQUEST: { status: 400, meaning: 'A request to the relay breaks a rule of HTTP.' },
     PW_RELAY_LOOP: { status: 508, meaning: 'A request came back to the relay that had sent it.' },
     PW_RELAY_LISTEN: { status: 500, meaning: 'The relay cannot listen at its address.' },
+    PW_SERVER_LISTEN: { status: 500, meaning: 'The API cannot listen at its address.' },
     PW_LAB_UNAVAILABLE: { status: 500, meaning: 'The lab cannot do on this machine what was asked of it.' },
   };
 

@@ -4,6 +4,7 @@ export type { CacheEvents } from './cache/cache-events.js';
 export type { CacheFigures, TierState } from './cache/cache-metrics.js';
 export type { ProxyCache } from './cache/engine-cache.js';
 export type { WarmOptions, WarmReport, WarmSignal } from './cache/warm.js';
+export type { BudgetReport } from './core/budgets.js';
 export type { Clock, Random } from './core/clock.js';
 export type { RotatorEvents } from './core/events.js';
 export type { ExplainedProxy, Explanation } from './core/explain.js';
@@ -53,6 +54,7 @@ export type { CrawleeHooks } from './integrations/crawlee-hooks.js';
 export type {
   BanOptions,
   BreakerOptions,
+  BudgetOptions,
   CacheOptions,
   HealthOptions,
   OnBlocked,

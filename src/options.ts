@@ -47,6 +47,20 @@ export interface PanicOptions {
   windowMs?: number;
 }
 
+/** What a group of proxies may carry or cost until nothing new goes to them: either `bytes` or `cost`. */
+export interface BudgetOptions {
+  /** In bytes, both directions, with all overhead. @default none */
+  bytes?: number;
+  /** In the unit of `cost` of the proxies, which is the price of 10^9 bytes then. @default none */
+  cost?: number;
+  /** For proxies with this tag. @default all */
+  tag?: string;
+  /** For proxies of the source with this name. @default all */
+  source?: string;
+  /** It starts anew so many seconds after its first byte; null = never. @default null */
+  windowSeconds?: number | null;
+}
+
 /** Active checks: which proxies work is found out beside the traffic. */
 export interface HealthOptions {
   /** What a check asks for. Without it nothing is checked. @default none */
@@ -106,6 +120,11 @@ export interface RotatorOptions {
   breaker?: BreakerOptions;
   ban?: BanOptions;
   panic?: PanicOptions;
+  /**
+   * What groups of proxies may carry or cost. At 80 % and at 100 % there is an event `budget`; from then on nothing new
+   * goes to these proxies, and what is on its way ends. @default []
+   */
+  budgets?: readonly BudgetOptions[];
   /** Weight of the newest latency in the moving average, above 0 and below 1. @default 0.2 */
   emaAlpha?: number;
   /** Sliding window of the request counts in seconds, at most 86400. @default 3600 */
@@ -309,6 +328,21 @@ const rotatorShape = {
       windowMs: milliseconds.default(10_000),
     })
     .prefault({}),
+  budgets: z
+    .array(
+      z
+        .strictObject({
+          bytes: z.number().positive().optional(),
+          cost: z.number().positive().optional(),
+          tag: z.string().min(1).optional(),
+          source: z.string().min(1).optional(),
+          windowSeconds: z.number().positive().nullable().default(null),
+        })
+        .refine(({ bytes, cost }) => (bytes === undefined) !== (cost === undefined), {
+          error: 'must have either bytes or cost',
+        }),
+    )
+    .default([]),
   emaAlpha: z.number().gt(0).lt(1).default(0.2),
   windowSeconds: z.number().positive().max(86_400).default(3600),
   sessionTimeoutSeconds: z.number().positive().default(1800),

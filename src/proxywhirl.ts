@@ -179,11 +179,12 @@ interface Transport {
 
 /** Loaded when it is used: who only crawls with Crawlee need not wait for undici. */
 async function openTransport(rotator: Rotator, sending: Sending): Promise<Transport> {
-  const [{ createFetch }, { ProxyDispatchers }] = await Promise.all([
+  const [{ createFetch }, { ProxyDispatchers }, { WireMeter }] = await Promise.all([
     import('./transport/fetch.js'),
     import('./transport/dispatcher.js'),
+    import('./transport/wire-meter.js'),
   ]);
-  const dispatchers = new ProxyDispatchers();
+  const dispatchers = new ProxyDispatchers({ meter: new WireMeter(rotator) });
   rotator.on('pool', ({ proxyId, change }) => {
     if (change === 'removed') dispatchers.drop(proxyId);
   });

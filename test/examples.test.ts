@@ -144,7 +144,7 @@ describe('examples/scheduled-crawl.ts', () => {
     }
     expect(stdout).toMatch(/'dead-1' +│ 2 +│ 0 +│ '-' +│ 'open'/);
     expect(stdout).toMatch(/'wrong-password' +│ 2 +│ 0 +│ '-' +│ 'auth-failed'/);
-  }, 60_000);
+  });
 });
 
 describe('examples/clients', () => {

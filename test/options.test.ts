@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createRotator } from '../src/create-rotator.js';
-import { parseProxy, type RotatorOptions } from '../src/index.js';
+import { createProxy, parseProxy, type RotatorOptions } from '../src/index.js';
 import { optionNames, resolveOptions, resolveRotatorOptions } from '../src/options.js';
 import { blame, constantly, proxyLine, proxyLines, record, testEngine } from './support/test-engine.js';
 
@@ -209,6 +209,23 @@ describe('R-30 options of createRotator, each read', () => {
     expect(rotator.stats().proxies[0]?.windowCount).toBe(1);
     clock.advance(61_000);
     expect(rotator.stats().proxies[0]?.windowCount).toBe(0);
+  });
+
+  it.each([
+    [{}, 10],
+    [{ budgets: [{ bytes: 300 }] }, 3],
+    [{ budgets: [{ cost: 4e-7 }] }, 4],
+    [{ budgets: [{ bytes: 300, tag: 'other' }] }, 10],
+    [{ budgets: [{ bytes: 300, source: 'other' }] }, 10],
+    [{ budgets: [{ bytes: 300, windowSeconds: 2 }] }, 10],
+  ])('budgets: %j, none by default, lets %s of ten requests of 100 bytes through', (options, served) => {
+    const proxies = [createProxy({ host: '192.0.2.1', port: 80, cost: 1, tags: ['dc'], source: 'list' })];
+    const { rotator, clock } = testEngine(0, { proxies, ...options });
+    for (let i = 0; i < 10 && rotator.explain().chosen !== null; i++) {
+      rotator.acquire().succeed({ bytes: 100 });
+      clock.advance(1000);
+    }
+    expect(rotator.stats().started).toBe(served);
   });
 
   it.each([

@@ -96,7 +96,7 @@ describe('two runs as two processes', () => {
         .flat()
         .some((id) => condemned.includes(id)),
     ).toBe(true);
-  }, 120_000);
+  });
 
   it.each(['SIGTERM', 'SIGKILL'] as const)(
     'C-08 %s after flush() loses nothing, and no listener of ours keeps the process from ending by it',
@@ -114,7 +114,6 @@ describe('two runs as two processes', () => {
           .filter((id) => condemnedBy(first).includes(id)),
       ).toEqual([]);
     },
-    60_000,
   );
 
   it.each([
@@ -166,6 +165,5 @@ describe('two runs as two processes', () => {
       const warned = closed.some(({ payload }) => payload?.message?.includes('not persisted'));
       expect(warned).toBe(key === undefined);
     },
-    60_000,
   );
 });

@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { CheckTarget, HealthOptions, ProbeResult, ProxyWhirl, ProxyWhirlOptions } from '../src/index.js';
 import { proxywhirl } from '../src/index.js';
 import { type Lab, type LabOptions, type ProxySpec, startLab } from '../src/lab/index.js';
+import { loopTime } from './support/loop-time.js';
 import { startTalkative } from './support/talkative-proxy.js';
 import { record } from './support/test-engine.js';
 
@@ -121,9 +122,9 @@ describe('active checks of proxywhirl()', () => {
     whirl.health.on('progress', told);
     whirl.health.on('round', told);
     await vi.waitFor(() => expect(lab.proxies.every(({ stats }) => stats.openSockets === 1)).toBe(true));
-    const startedAt = performance.now();
+    const passed = loopTime();
     await whirl.close();
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(passed()).toBeLessThan(1_000);
     expect(settled.map(({ verdict }) => verdict)).toEqual(['neutral', 'neutral', 'neutral']);
     await expect(whirl.health.check()).rejects.toMatchObject({ code: 'PW_CLOSED' });
     expect(told).not.toHaveBeenCalled();
@@ -167,9 +168,7 @@ describe('active checks of proxywhirl()', () => {
     await whirl.ready();
     await vi.waitFor(() => expect(whirl.rotator.pool.get(ids[1] ?? '')?.health).not.toBe('closed'));
     await lab.proxies[1]?.behave({ fault: 'none' });
-    await vi.waitFor(() => expect(whirl.rotator.pool.get(ids[1] ?? '')?.health).toBe('closed'), {
-      timeout: 5_000,
-    });
+    await vi.waitFor(() => expect(whirl.rotator.pool.get(ids[1] ?? '')?.health).toBe('closed'));
     const reasons = selected.filter(({ proxyId }) => proxyId === ids[1]).map(({ reason }) => reason);
     expect(reasons.slice(-2)).toEqual(['probe', 'probe']);
     expect(reasons.filter((reason) => reason !== 'probe')).toEqual(['carrier']);
@@ -204,7 +203,7 @@ describe('R-30 options of health, each read', () => {
     await using quick = await world(1, (lab) => ({ check: page(lab), intervalMs: 1_000 }));
     const rounds: number[] = [];
     quick.whirl.health.on('round', () => rounds.push(performance.now()));
-    await vi.waitFor(() => expect(rounds).toHaveLength(2), { timeout: 5_000 });
+    await vi.waitFor(() => expect(rounds).toHaveLength(2));
     const [first = 0, second = 0] = rounds;
     expect(second - first).toBeGreaterThanOrEqual(790);
   });
@@ -255,9 +254,9 @@ describe('R-30 options of health, each read', () => {
 
   it('timeoutMs: no check takes longer', async () => {
     await using stuck = await world([{ fault: 'hang' }], (lab) => ({ check: page(lab), timeoutMs: 200 }));
-    const startedAt = performance.now();
+    const passed = loopTime();
     expect(await checked(stuck)).toMatchObject([{ ok: false, error: { code: 'PW_FETCH_DEADLINE' } }]);
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    expect(passed()).toBeLessThan(2_000);
   });
 
   it.each([
@@ -299,6 +298,6 @@ async function outputOf(program: string): Promise<string> {
     ${program}
   `;
   const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 15_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 100_000 });
   return stdout.trim();
 }

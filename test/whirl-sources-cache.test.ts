@@ -60,7 +60,7 @@ describe('K-51 runs over one cache', () => {
     expect([requests.length, other.requests.length]).toEqual([1, 1]);
     for (let run = 0; run < 10; run++) await (await runOn(await place(), { sources })).close();
     expect([requests.length, other.requests.length]).toEqual([11, 11]);
-  }, 30_000);
+  });
 
   it('what was learned of a proxy, its tags and its source are there at the start of the next run', async () => {
     const dir = await place();

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { loadContenders } from './contender.js';
 import { type Figure, table, writeJson } from './report.js';
 import { diskReadRows, memoryReadRows } from './rows-read.js';
-import { evictionRows, loadRows, memoryRows, writeBehindRows } from './rows-whole.js';
+import { evictionRows, loadRows, manyAtOnceRows, memoryRows, writeBehindRows } from './rows-whole.js';
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '7' }, json: { type: 'string' } },
@@ -34,6 +34,7 @@ for (const name of ['file', 'sqlite'] as const)
 await measure('load', () => loadRows(rounds));
 await measure('statistics', () => writeBehindRows(Math.min(rounds, 5), contenders.keyvSqlite));
 await measure('evictions', evictionRows);
+await measure('many at once', manyAtOnceRows);
 
 process.stdout.write(table(figures));
 if (values.json !== undefined) writeJson(values.json, figures);

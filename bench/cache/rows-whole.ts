@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { median, usedBytes } from '../micro/measure.js';
 import type { Contender } from './contender.js';
 import type { Figure } from './report.js';
@@ -14,6 +15,9 @@ import {
   SIZE,
   type TierName,
 } from './world.js';
+
+/** Prime to the number of proxies: each has its turn, in a scattered order. */
+const STRIDE = 7919;
 
 /** Opening the database of an earlier run, and every secret in it. */
 export async function loadRows(rounds: number): Promise<Figure[]> {
@@ -92,6 +96,29 @@ export async function memoryRows(): Promise<Figure[]> {
     place.remove();
   }
   return figures;
+}
+
+/** How long timers wait while 100,000 reads and changes run at once, over all tiers. */
+export async function manyAtOnceRows(): Promise<Figure[]> {
+  const place = makePlace();
+  const cache = openCache([memoryTier(1000), openTier('file', place, 5000), openTier('sqlite', place)]);
+  const proxies = makeProxies(3000);
+  await cache.put(proxies);
+  const delay = monitorEventLoopDelay({ resolution: 5 });
+  delay.enable();
+  const waiting: Promise<unknown>[] = [];
+  for (let n = 0; n < 100_000; n++) {
+    const { id } = proxies[(n * STRIDE) % proxies.length] as (typeof proxies)[number];
+    waiting.push(n % 10 === 9 ? cache.learn(id, learnedOf(n)) : cache.get(id));
+    // As many callers as a busy process has: what one of them does in one turn is its own.
+    if (n % 500 === 0) await new Promise((go) => setImmediate(go));
+  }
+  if ((await Promise.all(waiting)).includes(null)) throw new Error('the cache lost an entry');
+  delay.disable();
+  await cache.close();
+  place.remove();
+  const ours = delay.percentile(99) / 1e6;
+  return [{ row: '100,000 operations at once, event-loop p99', ours, unit: 'ms', beside: null, bar: 50 }];
 }
 
 /** One put into a tier that is full, p99. */

@@ -1,93 +1,92 @@
 /**
- * What a connection that is kept saves: https requests through one proxy, eight at a time, by got-scraping with its
- * own `proxyUrl`, by got-scraping over our agents, and by undici over our dispatcher, in turn, as medians of one run.
+ * What a connection that is kept saves: https requests through one proxy by got-scraping with its own `proxyUrl`, and
+ * by the clients of this engine over kept tunnels. They take turns; medians of one run are compared. The clients have
+ * one process, proxy and target one each, as lean as sockets can be: what is measured is the client.
  * `npm run bench:clients`, `npm run bench:clients -- --rounds 9 --json`.
  */
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { gotScraping } from 'got-scraping';
-import { proxywhirl } from 'proxywhirl';
-import { whirlGot } from 'proxywhirl/got-scraping';
 import { labCaPem } from 'proxywhirl/lab';
-import { whirlDispatcher } from 'proxywhirl/undici';
-import { request } from 'undici';
+import type { Cost, Turn } from './client-child.js';
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
-    requests: { type: 'string', default: '400' },
-    concurrency: { type: 'string', default: '8' },
+    ms: { type: 'string', default: '1000' },
+    concurrency: { type: 'string', default: '50' },
     json: { type: 'boolean' },
   },
 });
 const rounds = Number(values.rounds);
-const requests = Number(values.requests);
+const ms = Number(values.ms);
 const concurrency = Number(values.concurrency);
 
-const lab = fork(new URL('lab-child.ts', import.meta.url));
-const [{ proxy, url }] = (await once(lab, 'message')) as [{ proxy: string; url: string }];
+async function startLab(...args: string[]): Promise<{ child: ChildProcess; port: number }> {
+  const child = fork(new URL('lab-child.ts', import.meta.url), args);
+  const [port] = (await once(child, 'message')) as [number];
+  return { child, port };
+}
+
+const target = await startLab();
+const proxy = await startLab(String(target.port));
+// Some of the clients know no other way to be told whom to trust.
+const folder = await mkdtemp(join(tmpdir(), 'proxywhirl-bench-'));
+const trusted = join(folder, 'ca.pem');
+await writeFile(trusted, labCaPem);
+const client = fork(
+  new URL('client-child.ts', import.meta.url),
+  [`http://127.0.0.1:${proxy.port}`, `https://localhost:${target.port}/ip`],
+  {
+    env: { ...process.env, NODE_EXTRA_CA_CERTS: trusted },
+  },
+);
+const [names] = (await once(client, 'message')) as [string[]];
 
 /** Connections that the proxy has accepted. */
 async function accepted(): Promise<number> {
-  lab.send('count');
-  const [count] = (await once(lab, 'message')) as [number];
+  proxy.child.send('count');
+  const [count] = (await once(proxy.child, 'message')) as [number];
   return count;
 }
 
-await using whirl = proxywhirl({ proxies: [proxy] });
-const got = gotScraping.extend(whirlGot(whirl, { keepAlive: true }));
-await using dispatcher = whirlDispatcher(whirl, { tls: { ca: labCaPem } });
-const plain = { useHeaderGenerator: false };
-
-const contenders = {
-  'got-scraping with proxyUrl': async () => (await gotScraping(url, { proxyUrl: proxy })).statusCode,
-  'got-scraping with proxyUrl, no browser headers': async () =>
-    (await gotScraping(url, { proxyUrl: proxy, ...plain })).statusCode,
-  'got-scraping over kept connections': async () => (await got(url)).statusCode,
-  'got-scraping over kept connections, no browser headers': async () => (await got(url, plain)).statusCode,
-  'undici over kept connections': async () => {
-    const { statusCode, body } = await request(url, { dispatcher });
-    await body.dump();
-    return statusCode;
-  },
-};
-
-interface Measured {
-  readonly perSecond: number[];
-  connections: number;
-}
-const measured = new Map<string, Measured>(
-  Object.keys(contenders).map((name) => [name, { perSecond: [], connections: 0 }]),
-);
+const measured = names.map((name) => ({
+  name,
+  perSecond: [] as number[],
+  cpuUs: [] as number[],
+  requests: 0,
+  connections: 0,
+}));
 for (let round = -1; round < rounds; round++) {
-  for (const [name, send] of Object.entries(contenders)) {
+  for (const row of measured) {
     const before = await accepted();
-    const start = performance.now();
-    let left = requests;
-    const lane = async (): Promise<void> => {
-      while (left-- > 0) if ((await send()) !== 200) throw new Error(`${name}: a request failed`);
-    };
-    await Promise.all(Array.from({ length: concurrency }, lane));
-    const seconds = (performance.now() - start) / 1_000;
-    const row = measured.get(name);
+    const turn: Turn = { client: row.name, ms, concurrency };
+    client.send(turn);
+    const [cost] = (await once(client, 'message')) as [Cost];
     // The first round warms up.
-    if (round < 0 || row === undefined) continue;
-    row.perSecond.push(requests / seconds);
+    if (round < 0) continue;
+    row.perSecond.push(cost.requests / cost.seconds);
+    row.requests += cost.requests;
+    row.cpuUs.push(cost.cpuUs);
     row.connections += (await accepted()) - before;
   }
 }
+for (const child of [client, proxy.child, target.child]) child.disconnect();
+await rm(folder, { recursive: true });
 
-const rows = [...measured].map(([name, { perSecond, connections }]) => ({
+const rows = measured.map(({ name, perSecond, cpuUs, requests, connections }) => ({
   client: name,
   requestsPerSecond: Math.round(median(perSecond)),
-  connectionsPerRequest: Number((connections / (rounds * requests)).toFixed(4)),
+  cpuUsPerRequest: Math.round(median(cpuUs)),
+  connectionsPerRequest: Number((connections / requests).toFixed(4)),
 }));
 const base = rows[0]?.requestsPerSecond ?? 1;
 const report = rows.map((row) => ({ ...row, ratio: Number((row.requestsPerSecond / base).toFixed(1)) }));
 if (values.json === true) console.log(JSON.stringify(report));
 else console.table(report);
-lab.disconnect();
 
 function median(list: readonly number[]): number {
   return [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? Number.NaN;

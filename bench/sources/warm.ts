@@ -1,6 +1,8 @@
 /**
- * How long it takes until the proxies of a file are in the pool and the cache, and for how long the process hears
- * nothing meanwhile. Each row is a process of its own. `npm run bench:warm [-- --json figures.json]`
+ * How long it takes until the proxies of a file are read and checked, in the pool, and acknowledged by each tier: the
+ * call `whirl.cache.warmFromFile(file)` of an engine that is ready. And for how long the process hears nothing meanwhile.
+ * Each row is a process of its own, which runs what `tsc` makes of the sources.
+ * `npm run bench:warm [-- --json figures.json]`
  */
 import { spawn } from 'node:child_process';
 import { createWriteStream, writeFileSync } from 'node:fs';

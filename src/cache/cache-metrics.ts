@@ -1,3 +1,4 @@
+import { type MetricSample, metricFamily } from '../core/metrics-text.js';
 import type { TierFigures } from './tier.js';
 
 /** Counters of a tiered cache since it was made. */
@@ -29,13 +30,13 @@ export function hitRate({ hits, misses }: Pick<CacheFigures, 'hits' | 'misses'>)
 /** The figures in the text format of Prometheus, 0.0.4. */
 export function cacheMetricsText(figures: CacheFigures): string {
   const { tiers } = figures;
-  const perTier = (value: (tier: TierState) => number): Sample[] =>
-    tiers.map((tier) => [`tier="${tier.name}"`, value(tier)]);
+  const perTier = (value: (tier: TierState) => number): MetricSample[] =>
+    tiers.map((tier) => [{ tier: tier.name }, value(tier)]);
   return [
-    family('hits_total', 'counter', 'Reads that found an entry.', [['', figures.hits]]),
-    family('misses_total', 'counter', 'Reads that found none.', [['', figures.misses]]),
-    family('promotions_total', 'counter', 'Entries brought into a faster tier.', [['', figures.promotions]]),
-    family('demotions_total', 'counter', 'Entries left to the slower tiers.', [['', figures.demotions]]),
+    family('hits_total', 'counter', 'Reads that found an entry.', [[{}, figures.hits]]),
+    family('misses_total', 'counter', 'Reads that found none.', [[{}, figures.misses]]),
+    family('promotions_total', 'counter', 'Entries brought into a faster tier.', [[{}, figures.promotions]]),
+    family('demotions_total', 'counter', 'Entries left to the slower tiers.', [[{}, figures.demotions]]),
     family(
       'tier_hits_total',
       'counter',
@@ -83,16 +84,17 @@ export function cacheMetricsText(figures: CacheFigures): string {
       'counter',
       'Entries that left a tier, by cause.',
       tiers.flatMap(({ name, evictions }) =>
-        Object.entries(evictions).map(([cause, count]): Sample => [`tier="${name}",cause="${cause}"`, count]),
+        Object.entries(evictions).map(([cause, count]): MetricSample => [{ tier: name, cause }, count]),
       ),
     ),
   ].join('');
 }
 
-type Sample = readonly [labels: string, value: number];
-
-function family(name: string, type: 'counter' | 'gauge', help: string, samples: readonly Sample[]): string {
-  const full = `proxywhirl_cache_${name}`;
-  const lines = samples.map(([labels, value]) => `${full}${labels === '' ? '' : `{${labels}}`} ${value}\n`);
-  return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${lines.join('')}`;
+function family(
+  name: string,
+  type: 'counter' | 'gauge',
+  help: string,
+  samples: readonly MetricSample[],
+): string {
+  return metricFamily(`proxywhirl_cache_${name}`, type, help, samples);
 }

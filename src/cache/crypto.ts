@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import { createHmac, createSecretKey, KeyObject } from 'node:crypto';
 import { CacheCorruptionError, CacheKeyError } from '../errors.js';
 import { decryptGcm, encryptGcm, NONCE_BYTES, TAG_BYTES } from './gcm.js';
 
@@ -11,6 +11,8 @@ export interface SealedPlace {
   readonly field: string;
   /** Version of the record format. */
   readonly version: number;
+  /** What else of the record must be as it was when the text is opened. @default '' */
+  readonly rest?: string | undefined;
 }
 
 /** Random bytes: `crypto.randomBytes`, or a double. A nonce that repeats under one key breaks AES-GCM. */
@@ -31,6 +33,11 @@ interface RingKey {
   readonly mac: KeyObject;
 }
 
+/** The keys of a ring in a form that another thread takes, the one that seals first. No package export leads here. */
+export let keysOf: (ring: KeyRing) => readonly KeyObject[];
+/** Counts what another thread has sealed with the first key of a ring. */
+export let countSeals: (ring: KeyRing, count: number) => void;
+
 /**
  * The keys of one cache. The first one seals, all of them open, so that a key can be replaced while records of
  * the old one are still there.
@@ -39,6 +46,11 @@ interface RingKey {
  * to 16 bytes so that its length tells little. The key id is the first 8 hex digits of HMAC-SHA-256(key, "kid").
  */
 export class KeyRing {
+  static {
+    keysOf = (ring) => [...ring.#keys.values()].map(({ cipher }) => cipher);
+    countSeals = (ring, count) => ring.#countSeals(count);
+  }
+
   readonly #keys: ReadonlyMap<string, RingKey>;
   readonly #first: RingKey;
   readonly #randomBytes: RandomBytes;
@@ -53,7 +65,7 @@ export class KeyRing {
    * @throws CacheKeyError when there is no key, or one has another length or is there twice
    */
   constructor(
-    keys: readonly Uint8Array[],
+    keys: readonly (Uint8Array | KeyObject)[],
     randomBytes: RandomBytes,
     onManySeals?: (keyId: string, count: number) => void,
   ) {
@@ -85,8 +97,7 @@ export class KeyRing {
   seal(text: string, place: SealedPlace): string {
     const nonce = this.#nonce();
     const sealed = encryptGcm({ key: this.#first.cipher, nonce, bound: boundTo(place) }, pad(text));
-    this.#seals += 1;
-    if (this.#seals === SEAL_WARNING) this.#onManySeals?.(this.#first.id, this.#seals);
+    this.#countSeals(1);
     return `pw1.${this.#first.id}.${Buffer.from(nonce).toString('base64url')}.${sealed.toString('base64url')}`;
   }
 
@@ -124,6 +135,13 @@ export class KeyRing {
     return hmac(key.mac, data);
   }
 
+  #countSeals(count: number): void {
+    const before = this.#seals;
+    this.#seals += count;
+    if (before < SEAL_WARNING && this.#seals >= SEAL_WARNING)
+      this.#onManySeals?.(this.#first.id, this.#seals);
+  }
+
   #nonce(): Uint8Array {
     if (this.#nonceAt >= this.#nonces.length) {
       this.#nonces = this.#randomBytes(NONCE_BYTES * NONCES_AT_ONCE);
@@ -146,9 +164,9 @@ function hmac(key: KeyObject, data: string): string {
   return createHmac('sha256', key).update(data).digest().toString('base64url', 0, 16);
 }
 
-function ringKey(bytes: Uint8Array): RingKey {
-  if (bytes.length !== 32) throw new CacheKeyError('A key must be 32 bytes long.');
-  const cipher = createSecretKey(bytes);
+function ringKey(key: Uint8Array | KeyObject): RingKey {
+  const cipher = key instanceof KeyObject ? key : createSecretKey(key);
+  if (cipher.symmetricKeySize !== 32) throw new CacheKeyError('A key must be 32 bytes long.');
   const id = createHmac('sha256', cipher).update('kid').digest('hex').slice(0, 8);
   // Not the cipher's key itself: each key has one purpose.
   const mac = createSecretKey(createHmac('sha256', cipher).update('mac').digest());
@@ -164,11 +182,12 @@ function damaged({ tier, field }: SealedPlace, what: string): CacheCorruptionErr
 }
 
 /** Each part carries its length: no character can shift a border between two of them. */
-function boundTo({ tier, key, field, version }: SealedPlace): Buffer {
+function boundTo({ tier, key, field, version, rest }: SealedPlace): Buffer {
   const { length } = String(version);
+  const more = rest === undefined ? '' : `${rest.length}:${rest}`;
   // Written out: this is part of each read.
   return Buffer.from(
-    `3:pw1${tier.length}:${tier}${key.length}:${key}${field.length}:${field}${length}:${version}`,
+    `3:pw1${tier.length}:${tier}${key.length}:${key}${field.length}:${field}${length}:${version}${more}`,
   );
 }
 

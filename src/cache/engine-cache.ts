@@ -1,47 +1,21 @@
-import type { Clock, Timer, Timers } from '../core/clock.js';
+import { isListed } from '../core/adjustment.js';
+import type { Timer } from '../core/clock.js';
 import { recordsOf } from '../core/learned-record.js';
 import type { Proxy } from '../core/proxy.js';
-import type { Rotator } from '../core/rotator.js';
-import { CacheStorageError, ClosedError } from '../errors.js';
+import { ClosedError } from '../errors.js';
 import { inBatches } from './batches.js';
+import { late, within } from './bounded.js';
 import { CacheEmitter, type CacheEvents } from './cache-events.js';
 import { type CacheFigures, cacheMetricsText } from './cache-metrics.js';
-import type { KeyRing, RandomBytes } from './crypto.js';
+import type { KeyRing } from './crypto.js';
 import { EngineChanges } from './engine-changes.js';
+import { type EngineCacheParts, openEngineCache } from './engine-open.js';
 import { keepRecord } from './engine-record.js';
 import { readFound, restoreFound } from './engine-restore.js';
-import { KEY_VARIABLE, loadKeyRing } from './key-source.js';
-import { openTiers, type TierSettings, type TierSurroundings } from './open-tiers.js';
+import { WarmPieces } from './engine-warm.js';
 import { SourceFile, type SourceNote } from './source-file.js';
-import type { CacheTier, WallTime } from './tier.js';
-import { TieredCache } from './tiered-cache.js';
-import { type WarmBatch, type WarmOptions, type WarmReport, type WarmSignal, warmCache } from './warm.js';
-
-export interface EngineCacheSettings extends TierSettings {
-  readonly ttlSeconds: number;
-  readonly sweepSeconds: number;
-  /** Null: a proxy that keeps failing is not evicted. */
-  readonly healthThreshold: number | null;
-  readonly keyFile: string | null;
-}
-
-export interface EngineCacheParts {
-  readonly rotator: Rotator;
-  readonly settings: EngineCacheSettings;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly randomBytes: RandomBytes;
-  readonly now: WallTime;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  /** @default openTiers */
-  readonly open?: (settings: TierSettings, around: TierSurroundings) => CacheTier[];
-  /** Reads a list of proxies, a batch at a time. */
-  readonly readList: ReadList;
-  /** By the name of the source, 60 or more; those of all others live as `settings` say. @default {} */
-  readonly sourceTtlSeconds?: Readonly<Record<string, number>> | undefined;
-}
-
-export type ReadList = (path: string, signal: WarmSignal | undefined) => AsyncIterable<WarmBatch>;
+import type { TieredCache } from './tiered-cache.js';
+import { type WarmOptions, type WarmReport, warmCache } from './warm.js';
 
 /** `whirl.cache`: what is kept for the next run. */
 export interface ProxyCache {
@@ -70,8 +44,6 @@ const WRITE_BEHIND_MS = 1_000;
 const LOAD_MS = 5_000;
 /** Longest wait of `close()` in ms, above what one write may take. */
 const CLOSE_MS = 10_000;
-/** Proxies of a file that are stored together: a transaction for each batch that was read would take longer. */
-const WARMED_AT_ONCE = 1024;
 /** Node fires a longer timer at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -136,30 +108,22 @@ export class EngineCache implements ProxyCache {
     await this.#loading;
     if (this.#cache === null || this.#closing !== null) throw new ClosedError();
     const cache = this.#cache;
-    let before: Promise<void> = Promise.resolve();
-    let read: Proxy[] = [];
-    const store = async (): Promise<void> => {
-      const proxies = read;
-      read = [];
-      // The thread of a tier writes some while the next ones are read.
-      const stored = this.#inTurn((open) => this.#warm(open, proxies));
-      await before;
-      before = stored;
-    };
+    const pieces = new WarmPieces((proxies) =>
+      // Not in turn: what comes next is looked for while the thread of a tier still writes this.
+      this.#told((open) => this.#warm(open, proxies)),
+    );
     const target = {
       setTtl: (seconds: number, source: string) => cache.setTtl(seconds, source),
       put: async (proxies: readonly Proxy[]) => {
         if (this.#closing !== null) throw new ClosedError();
-        read.push(...proxies);
-        if (read.length >= WARMED_AT_ONCE) await store();
+        await pieces.add(proxies);
       },
     };
     try {
       return await warmCache(target, this.#parts.readList(path, options.signal), options);
     } finally {
       // What was reported as stored is, even when the rest cannot be read.
-      await store();
-      await this.#inTurn((open) => open.flush());
+      await pieces.end();
     }
   }
 
@@ -267,41 +231,13 @@ export class EngineCache implements ProxyCache {
   }
 
   async #open(): Promise<TieredCache> {
-    const { settings, rotator, env, randomBytes, now, clock, timers } = this.#parts;
-    const { open = openTiers, sourceTtlSeconds = {} } = this.#parts;
-    const { keyFile, ttlSeconds, sweepSeconds, healthThreshold } = settings;
-    try {
-      this.#ring = await loadKeyRing({ env, keyFile: keyFile ?? undefined, randomBytes });
-      if (this.#ring === null)
-        this.#events.emit('warning', {
-          message: `No key in ${KEY_VARIABLE} or a key file: credentials and session ids are not persisted.`,
-        });
-    } catch (error) {
-      this.#events.emit('degraded', { tier: 'keys', error: error as Error });
-    }
-    const report = (error: Error): void => this.#events.emit('warning', { message: error.message, error });
-    const tiers = open(settings, { now, ring: this.#ring, report });
-    this.#cache = new TieredCache(
-      tiers,
-      {
-        now,
-        clock,
-        timers,
-        isOutage: () => rotator.inPanic,
-        onEvent: ({ type, ...payload }) => {
-          if (type === 'evicted' || type === 'stored') this.#noteFailed(payload as FailedNote);
-          this.#events.emit(type, payload as never);
-        },
-      },
-      {
-        ttlSeconds,
-        sourceTtlSeconds,
-        sweepIntervalSeconds: sweepSeconds,
-        healthInvalidation: healthThreshold !== null,
-        ...(healthThreshold !== null && { failureThreshold: healthThreshold }),
-      },
-    );
-    return this.#cache;
+    const { ring, cache } = await openEngineCache(this.#parts, (event, payload) => {
+      if (event === 'evicted' || event === 'stored') this.#noteFailed(payload as FailedNote);
+      this.#events.emit(event, payload);
+    });
+    this.#ring = ring;
+    this.#cache = cache;
+    return cache;
   }
 
   #arm(urgent: boolean): void {
@@ -377,7 +313,8 @@ export class EngineCache implements ProxyCache {
   async #warm(cache: TieredCache, proxies: readonly Proxy[]): Promise<void> {
     const added = this.#parts.rotator.pool.add(...proxies);
     this.#changes.fromCache(added.map(({ id }) => id));
-    await cache.put(proxies);
+    await cache.note(proxies);
+    await cache.flush();
   }
 
   #noteFailed({ key, cause }: FailedNote): void {
@@ -391,16 +328,18 @@ export class EngineCache implements ProxyCache {
 
   /** One after the other, and none of them fails: the cache's own events say what went wrong. */
   #inTurn(work: (cache: TieredCache) => Promise<unknown>): Promise<void> {
-    this.#writing = this.#writing.then(async () => {
-      if (this.#cache === null) return;
-      try {
-        await work(this.#cache);
-      } catch (error) {
-        const { message } = error as Error;
-        this.#events.emit('warning', { message, error: error as Error });
-      }
-    });
+    this.#writing = this.#writing.then(() => this.#told(work));
     return this.#writing;
+  }
+
+  async #told(work: (cache: TieredCache) => Promise<unknown>): Promise<void> {
+    if (this.#cache === null) return;
+    try {
+      await work(this.#cache);
+    } catch (error) {
+      const { message } = error as Error;
+      this.#events.emit('warning', { message, error: error as Error });
+    }
   }
 
   #members(): Proxy[] {
@@ -414,25 +353,3 @@ export class EngineCache implements ProxyCache {
 
 /** That an entry was stored, or why it was evicted. */
 type FailedNote = CacheEvents['stored'] & Partial<CacheEvents['evicted']>;
-
-/** Whether it is there by the user's list, and not by a source that says for how long. */
-function isListed({ source }: Proxy): boolean {
-  return source === undefined;
-}
-
-function late(what: string, ms: number): CacheStorageError {
-  return new CacheStorageError('tiered', `${what} took more than ${ms} ms`);
-}
-
-/** The result, or undefined when it takes longer. */
-async function within<T>(timers: Timers, ms: number, work: Promise<T>): Promise<T | undefined> {
-  let timer: Timer | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = timers.setTimeout(() => resolve(undefined), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    timers.clearTimeout(timer);
-  }
-}

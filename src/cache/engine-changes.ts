@@ -1,3 +1,4 @@
+import { isListed } from '../core/adjustment.js';
 import type { Rotator } from '../core/rotator.js';
 
 /** What became of a proxy's requests since the last write, as far as it says whether to keep it. */
@@ -42,6 +43,7 @@ export class EngineChanges {
       }),
       rotator.on('breaker', ({ proxyId, to }) => this.#learn(proxyId, CONDEMNED.has(to))),
       rotator.on('cooldown', ({ proxyId }) => this.#learn(proxyId, true)),
+      rotator.on('adjusted', ({ proxyId }) => this.#learn(proxyId, true)),
       rotator.on('session', ({ proxyId, previousProxyId }) => {
         if (previousProxyId !== null) this.#learn(previousProxyId, false);
         this.#learn(proxyId, false);
@@ -90,7 +92,8 @@ export class EngineChanges {
 
   #tally(proxyId: string, verdict: string): void {
     const { pool, inPanic } = this.#rotator;
-    if (pool.get(proxyId)?.proxy.source === undefined) return;
+    const member = pool.get(proxyId);
+    if (member === undefined || isListed(member.proxy)) return;
     const tally = this.#tallies.get(proxyId) ?? { succeeded: false, faults: 0 };
     if (verdict === 'success') {
       tally.succeeded = true;

@@ -5,8 +5,9 @@ import { type KeyRing, NO_KEY } from './crypto.js';
 import { type CacheEntry, clampTimes, isLive } from './entry.js';
 import { FileLock, type HeldLock } from './file-lock.js';
 import { makePrivateDirectory } from './private-directory.js';
+import { rowAt, type StoredRow, supersedes } from './row-seal.js';
 import { ShardLog } from './shard-log.js';
-import { RowCodec, rowAt, type StoredRow, supersedes } from './stored-row.js';
+import { RowCodec } from './stored-row.js';
 import {
   type CacheTier,
   type EvictionCause,

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { CacheCorruptionError, CacheKeyError } from '../errors.js';
 import { keylessMac } from './crypto.js';
 import { readLines } from './line-reader.js';
-import { type RowCodec, rowAt, type StoredRow, type StoredValue } from './stored-row.js';
+import { rowAt, type StoredRow, type StoredValue } from './row-seal.js';
+import type { RowCodec } from './stored-row.js';
 
 /** First value of a line that says that a key was deleted. */
 const DELETED = '-';

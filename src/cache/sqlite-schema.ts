@@ -50,6 +50,10 @@ export function configure(db: SqlDatabase, busyTimeoutMs: number): void {
     'cell_size_check = ON',
     // No credential, not even a sealed one, in a temporary file elsewhere.
     'temp_store = MEMORY',
+    // In KiB. Keys are hashes: each new one lands anywhere in their index, which has to fit in.
+    'cache_size = -65536',
+    // In pages. A page of that index is written once per checkpoint, and not once per thousand pages.
+    'wal_autocheckpoint = 16000',
   ])
     db.exec(`PRAGMA ${pragma}`);
 }

@@ -1,4 +1,5 @@
 import { chmodSync, rmSync } from 'node:fs';
+import { rowAt, rowColumns, type StoredRow, supersedes } from './row-seal.js';
 import {
   type SqlDatabase,
   type SqlDriver,
@@ -8,7 +9,6 @@ import {
 } from './sqlite-driver.js';
 import { currentFile, nextFile, publish, setFileAside } from './sqlite-files.js';
 import { configure, isSound, migrate, NewerSchema } from './sqlite-schema.js';
-import { rowAt, rowColumns, type StoredRow, supersedes } from './stored-row.js';
 
 /** A record with its place in the table. */
 export interface PlacedRow {
@@ -17,7 +17,7 @@ export interface PlacedRow {
 }
 
 export interface PutRows {
-  readonly rows: readonly StoredRow[];
+  readonly rows: Iterable<StoredRow>;
   /** Records of other keys are neither written nor deleted. */
   readonly keyIds: readonly string[];
   readonly maxEntries: number | null;
@@ -35,8 +35,9 @@ export interface StoreSettings {
 const MAX_REJECTED = 1000;
 
 const columns = rowColumns.join(', ');
-const upsert = `INSERT INTO entries (${columns}) VALUES (${rowColumns.map(() => '?').join(', ')})
-  ON CONFLICT (key) DO UPDATE SET ${rowColumns.map((name) => `${name} = excluded.${name}`).join(', ')}`;
+const insert = `INSERT INTO entries (${columns}) VALUES (${rowColumns.map(() => '?').join(', ')}) ON CONFLICT (key)`;
+const insertNew = `${insert} DO NOTHING`;
+const upsert = `${insert} DO UPDATE SET ${rowColumns.map((name) => `${name} = excluded.${name}`).join(', ')}`;
 
 /** Finds one record by its key. */
 export const entryByKey: string = `SELECT rowid, ${columns} FROM entries WHERE key = ?`;
@@ -104,16 +105,28 @@ export class SqliteStore {
     return found === undefined ? null : placed(found);
   }
 
+  /** What there is of these, in any order. One statement: most keys of a list are new, and each call costs more than a search. */
+  getMany(keys: readonly string[]): PlacedRow[] {
+    return this.#sql(`SELECT rowid, ${columns} FROM entries WHERE key IN (SELECT value FROM json_each(?))`)
+      .all(JSON.stringify(keys))
+      .map(placed);
+  }
+
   /** Stores the rows that supersede what is there, then lets the least recently used go. Returns how many went. */
   put({ rows, keyIds, maxEntries, now }: PutRows): number {
     return this.#transaction((counted) => {
       const before = this.size;
       const write = this.#sql(upsert);
+      const add = this.#sql(insertNew);
       let added = 0;
+      // Most rows are like the one before: of a list, all are new, and of statistics, none is.
+      let isNew = true;
       for (const row of rows) {
-        const held = this.get(String(row[rowAt.key]));
-        if (held === null) added += 1;
-        if (held === null || supersedes(row, held.row, keyIds, now)) write.run(...row);
+        isNew &&= changesOf(add.run(...row)) > 0;
+        const held: PlacedRow | null = isNew ? null : this.get(String(row[rowAt.key]));
+        if (!isNew && (held === null || supersedes(row, held.row, keyIds, now))) write.run(...row);
+        isNew ||= held === null;
+        added += Number(isNew);
       }
       counted(before + added);
       const surplus = maxEntries === null ? 0 : before + added - maxEntries;
@@ -300,6 +313,11 @@ export class SqliteStore {
 /** A row of the table as a record with its place. */
 export function placed(record: Readonly<Record<string, SqlValue>>): PlacedRow {
   return { rowid: Number(record.rowid), row: rowColumns.map((name) => record[name] ?? null) };
+}
+
+/** How many rows a statement has changed. */
+function changesOf(result: unknown): number {
+  return Number((result as { readonly changes: number | bigint }).changes);
 }
 
 function marks(values: readonly unknown[]): string {

@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads';
-import type { StoreSettings } from './sqlite-store.js';
+import type { SqliteThreadSettings } from './sqlite-worker.js';
 
 /** Starts the thread that holds the database. */
-export function startSqliteThread(settings: StoreSettings): Worker {
+export function startSqliteThread(settings: SqliteThreadSettings): Worker {
   const here = import.meta.url;
   // Flags of the process, such as --input-type, are about its own program, and would end the thread.
   const options = { workerData: settings, execArgv: [] };

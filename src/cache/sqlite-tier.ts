@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { CacheCorruptionError, CacheKeyError, CacheStorageError } from '../errors.js';
-import type { KeyRing } from './crypto.js';
+import { countSeals, type KeyRing, keysOf } from './crypto.js';
 import { type CacheEntry, clampTimes, isLive } from './entry.js';
 import { makePrivateDirectory, makePrivateFile } from './private-directory.js';
 import { currentFile } from './sqlite-files.js';
@@ -43,6 +43,8 @@ const PAGE = 500;
 export class SqliteTier implements CacheTier {
   readonly name = 'sqlite';
   readonly persistent = true;
+  /** A large transaction writes each page of the index of keys once, a small one as well. */
+  readonly entriesPerPut = 4096;
   readonly #options: SqliteTierOptions;
   readonly #codec: RowCodec;
   readonly #counts = new TierCounts();
@@ -87,7 +89,7 @@ export class SqliteTier implements CacheTier {
 
   async put(entries: readonly CacheEntry[]): Promise<void> {
     const now = this.#options.now();
-    const rows = entries.map((entry) => this.#codec.encode(clampTimes(entry, now)));
+    const rows = entries.map((entry) => this.#codec.openRow(clampTimes(entry, now)));
     const { maxEntries } = this.#options;
     const evicted = await this.#ask({ op: 'put', rows, keyIds: this.#codec.keyIds, maxEntries, now });
     this.#counts.evictions.lru += evicted as number;
@@ -178,6 +180,7 @@ export class SqliteTier implements CacheTier {
         this.#changes -= changes;
       });
     this.#size = reply.size;
+    if (this.#options.ring !== null) countSeals(this.#options.ring, reply.seals);
     if (reply.rebuilt > this.#rebuilt) {
       this.#rebuilt = reply.rebuilt;
       this.#options.report(new CacheCorruptionError(this.name, 'its file was damaged, and was replaced'));
@@ -198,7 +201,7 @@ export class SqliteTier implements CacheTier {
   }
 
   async #start(): Promise<Worker> {
-    const { path, busyTimeoutMs } = this.#options;
+    const { path, busyTimeoutMs, ring } = this.#options;
     try {
       await makePrivateDirectory(this.name, dirname(path));
       await makePrivateFile(this.name, currentFile(path));
@@ -207,7 +210,12 @@ export class SqliteTier implements CacheTier {
       if (error instanceof CacheStorageError) throw error;
       throw new CacheStorageError(this.name, 'its file cannot be opened', { cause: error });
     }
-    const worker = startSqliteThread({ path, busyTimeoutMs });
+    const worker = startSqliteThread({
+      path,
+      busyTimeoutMs,
+      tier: this.name,
+      keys: ring === null ? [] : keysOf(ring),
+    });
     worker.on('message', (reply: SqliteReply) => {
       const call = this.#calls.get(reply.id);
       this.#calls.delete(reply.id);

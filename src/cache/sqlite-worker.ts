@@ -1,13 +1,31 @@
+import { type KeyObject, randomBytes } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
+import { KeyRing } from './crypto.js';
+import { type OpenRow, RowSeal, type StoredRow } from './row-seal.js';
 import { loadSqlDriver, sqlFault } from './sqlite-driver.js';
 import { type PlacedRow, type PutRows, SqliteStore, type StoreSettings } from './sqlite-store.js';
 
-/** Body of the thread that holds the database: a locked or slow file never stops the event loop of the engine. */
+/**
+ * Body of the thread that seals records and holds the database: neither the work nor a locked or slow file ever stops
+ * the event loop of the engine.
+ */
+
+export interface SqliteThreadSettings extends StoreSettings {
+  /** Name of the tier, which records are bound to. */
+  readonly tier: string;
+  /** Of the key ring, the one that seals first; empty without one. */
+  readonly keys: readonly KeyObject[];
+}
+
+/** {@link PutRows} that the thread seals. */
+export interface PutOpenRows extends Omit<PutRows, 'rows'> {
+  readonly rows: readonly OpenRow[];
+}
 
 export type SqliteRequest =
   | { readonly op: 'get'; readonly key: string }
   | { readonly op: 'getMany'; readonly keys: readonly string[] }
-  | ({ readonly op: 'put' } & PutRows)
+  | ({ readonly op: 'put' } & PutOpenRows)
   | { readonly op: 'delete'; readonly keys: readonly string[]; readonly keyIds: readonly string[] }
   | { readonly op: 'sweep'; readonly now: number; readonly keyIds: readonly string[] }
   | { readonly op: 'setAside'; readonly damaged: readonly PlacedRow[] }
@@ -23,12 +41,15 @@ export interface SqliteReply {
   readonly rebuilt: number;
   /** The file that is open, null when there is none. */
   readonly file: string | null;
+  /** Texts that were sealed by this request. */
+  readonly seals: number;
   readonly failure?: string;
 }
 
 const port = parentPort;
 if (port === null) throw new Error('sqlite-worker is the body of a worker thread');
-const settings = workerData as StoreSettings;
+const { tier, keys, ...settings } = workerData as SqliteThreadSettings;
+const seal = new RowSeal(tier, keys.length === 0 ? null : new KeyRing(keys, randomBytes));
 let store: SqliteStore | null = null;
 /** Counted over all stores of this thread. */
 let rebuilt = 0;
@@ -65,13 +86,13 @@ function run(open: SqliteStore, request: SqliteRequest): unknown {
     case 'get':
       return open.get(request.key);
     case 'getMany':
-      return request.keys.flatMap((key) => open.get(key) ?? []);
+      return open.getMany(request.keys);
     case 'page':
       return open.page(request.after, request.limit);
     case 'size':
       return null;
     case 'put':
-      return counted(open, open.put(request));
+      return counted(open, open.put({ ...request, rows: sealed(request.rows) }));
     case 'delete':
       return counted(open, open.delete(request.keys, request.keyIds));
     case 'sweep':
@@ -81,6 +102,11 @@ function run(open: SqliteStore, request: SqliteRequest): unknown {
     case 'close':
       return null;
   }
+}
+
+/** One by one: what all of them were sealed to would outlive several collections of garbage. */
+function* sealed(rows: readonly OpenRow[]): Generator<StoredRow> {
+  for (const row of rows) yield seal.seal(row);
 }
 
 function counted(open: SqliteStore, result: unknown): unknown {
@@ -99,7 +125,8 @@ port.on('message', ({ id, now, request }: { id: number; now: number; request: Sq
         return { failure: `${message}${typeof code === 'string' ? ` (${code})` : ''}` };
       },
     );
-    port.postMessage({ id, size, rebuilt, file: store?.file ?? null, ...reply } satisfies SqliteReply);
+    const file = store?.file ?? null;
+    port.postMessage({ id, size, rebuilt, file, seals: seal.takeSeals(), ...reply } satisfies SqliteReply);
     if (request.op === 'close') port.close();
   });
 });

@@ -41,6 +41,8 @@ export interface CacheTier {
   readonly name: string;
   /** Whether what it acknowledged outlives the process, killed or not. */
   readonly persistent: boolean;
+  /** How many entries of many one `put` is given. @default 512 */
+  readonly entriesPerPut?: number;
   get(key: string): Promise<CacheEntry | null>;
   /** What `get` finds for each of these keys, in any order; without it, `get` is called for each of them. */
   getMany?(keys: readonly string[]): Promise<readonly CacheEntry[]>;

@@ -19,7 +19,7 @@ import { used } from './use-counts.js';
 export type { WriteResult };
 
 /** Proxies that are looked for and written together: some ms of work. */
-const PROXIES_AT_ONCE = 512;
+const PROXIES_AT_ONCE = 1024;
 /** Reads from memory after which the event loop gets a turn. */
 const RECALLS_PER_TURN = 1024;
 
@@ -95,6 +95,12 @@ export class TieredCache {
    * that is there already is kept; its time to live starts anew.
    */
   async put(proxies: readonly Proxy[]): Promise<WriteResult> {
+    await this.note(proxies);
+    return await this.#chain.through();
+  }
+
+  /** {@link put} for a long list: the next {@link flush} writes it, and waits for the tiers. */
+  async note(proxies: readonly Proxy[]): Promise<void> {
     this.#assertOpen();
     const pieces: Promise<void>[] = [];
     // All of them ask for their turns at once: who asks for one of these keys next, waits.
@@ -104,7 +110,6 @@ export class TieredCache {
       pieces.push(this.#turns.runMany(keys, () => this.#store(piece, keys)));
     }
     await Promise.all(pieces);
-    return await this.#chain.through();
   }
 
   /**

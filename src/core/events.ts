@@ -93,18 +93,31 @@ export interface ClassifyErrorEvent {
   readonly error: unknown;
 }
 
-/** A client cannot use a proxy, which costs the proxy nothing; told once. */
-export interface UnusableEvent {
-  /** The first one of its kind. */
-  readonly proxyId: string;
-  /** Why, and what to do. */
-  readonly message: string;
-}
-
 /** A proxy joined or left the pool. */
 export interface PoolEvent {
   readonly proxyId: string;
   readonly change: 'added' | 'removed';
+}
+
+/** A budget is used up by so much; each is told once per window. */
+export interface BudgetEvent {
+  /** Its position in the option `budgets`, from 0. */
+  readonly budget: number;
+  /** Of the proxies that it is for; null = of any. */
+  readonly tag: string | null;
+  readonly source: string | null;
+  readonly unit: 'bytes' | 'cost';
+  /** At 100, nothing new goes to its proxies. */
+  readonly percent: 80 | 100;
+  readonly used: number;
+  readonly limit: number;
+  /** When it starts anew, in ms from now; null = never. */
+  readonly resetMs: number | null;
+}
+
+/** An operator has disabled or enabled a proxy, or given it a weight or tags. */
+export interface AdjustedEvent {
+  readonly proxyId: string;
 }
 
 /** Event name -> payload. */
@@ -118,10 +131,11 @@ export interface RotatorEvents {
   fallback: FallbackEvent;
   warning: WarningEvent;
   pool: PoolEvent;
+  adjusted: AdjustedEvent;
+  budget: BudgetEvent;
   panic: PanicEvent;
   suspect: SuspectEvent;
   'classify-error': ClassifyErrorEvent;
-  unusable: UnusableEvent;
   /** A listener threw; the error is handed on instead of breaking the request that caused the event. */
   'listener-error': { readonly event: string; readonly error: unknown };
 }

@@ -1,6 +1,12 @@
 import type { SelectionEngine, Strategy } from '../strategies/strategy.js';
 import type { Member } from './pool.js';
-import { type AcquireContext, type ExclusionReason, excludedBy, type Rule } from './selection-rules.js';
+import {
+  type AcquireContext,
+  type ExclusionReason,
+  excludedBy,
+  type Rule,
+  whyNotServing,
+} from './selection-rules.js';
 import type { Choice } from './strategy-seat.js';
 
 /** What one proxy is in a selection. */
@@ -11,6 +17,8 @@ export interface ExplainedProxy {
   readonly score: number | null;
   /** Why it is excluded; null otherwise. */
   readonly reason: ExclusionReason | null;
+  /** Sent to it and received from it so far. */
+  readonly bytes: number;
 }
 
 /** One selection, looked at from all sides. */
@@ -50,22 +58,25 @@ export function explainSelection(parts: ExplainParts): Explanation {
   const rules = rulesInForce(parts, chosen);
   const proxies = parts.members.map((member): ExplainedProxy => {
     const proxyId = member.id;
+    const bytes = member.stats.bytesUp + member.stats.bytesDown;
     if (member === chosen) {
       return {
         proxyId,
         status: 'chosen',
         score: scoreOf(strategy, member, inputs.context, engine),
         reason: null,
+        bytes,
       };
     }
-    const unwell = parts.isServing(member) ? null : member.drained ? 'drained' : 'breaker';
+    const unwell = parts.isServing(member) ? null : whyNotServing(member);
     const reason = unwell ?? excludedBy(member, rules) ?? (parts.passesFilters(member) ? null : 'filter');
-    if (reason !== null) return { proxyId, status: 'excluded', score: null, reason };
+    if (reason !== null) return { proxyId, status: 'excluded', score: null, reason, bytes };
     return {
       proxyId,
       status: 'eligible',
       score: scoreOf(strategy, member, inputs.context, engine),
       reason: null,
+      bytes,
     };
   });
   return {

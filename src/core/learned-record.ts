@@ -67,7 +67,7 @@ export function isCondemned({ proxy }: LearnedRecord): boolean {
 }
 
 function agedProxy(learned: LearnedProxy, elapsedMs: number, restMs: number): LearnedProxy {
-  const { stats, lastSuccessAgoMs } = learned;
+  const { stats, lastSuccessAgoMs, adjusted } = learned;
   const passed = Math.min(Math.round(elapsedMs / MINUTE_MS), MOST_MINUTES);
   const minutes = [...new Array<number>(passed).fill(0), ...stats.minutes].slice(0, MOST_MINUTES);
   const breaker = relative(absolute(learned.breaker, 0, elapsedMs), 0);
@@ -75,6 +75,7 @@ function agedProxy(learned: LearnedProxy, elapsedMs: number, restMs: number): Le
     stats: { ...stats, minutes },
     breaker: restMs > 0 ? rested(breaker, restMs) : breaker,
     lastSuccessAgoMs: lastSuccessAgoMs === null ? null : lastSuccessAgoMs + elapsedMs,
+    ...(adjusted && { adjusted }),
   };
 }
 

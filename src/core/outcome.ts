@@ -51,7 +51,7 @@ export interface Outcome {
    * this proxy lately. Read for `ambiguous`.
    */
   readonly passedOn?: true;
-  /** Bytes carried. */
+  /** Bytes carried, where the connection is none of ours: those of ours are counted at the socket. */
   readonly bytes?: number;
   readonly error?: unknown;
 }

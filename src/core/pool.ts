@@ -1,10 +1,11 @@
 import type { Candidate, Candidates } from '../strategies/strategy.js';
+import { type Adjustment, type AdjustmentChange, adjusted, noAdjustment } from './adjustment.js';
 import { type CandidateStore, CandidateView } from './candidate-view.js';
 import type { Events } from './events.js';
 import { type BreakerState, closed, mayServe } from './health.js';
 import { MinuteWindows } from './minute-windows.js';
 import { parseProxy } from './parse.js';
-import type { Proxy } from './proxy.js';
+import { type Proxy, withMetadata } from './proxy.js';
 import { Positions, SlotSet } from './slot-set.js';
 import { type ProxyFigures, ProxyStats, type StatsSettings } from './stats.js';
 
@@ -21,8 +22,13 @@ export class Member implements Candidate {
   /** True once it left the pool: what its leases still report is ignored. */
   removed = false;
   drained = false;
+  /** True when a budget of its group is used up. */
+  overBudget = false;
+  /** What an operator has set. */
+  adjustment: Adjustment = noAdjustment;
+  /** Another value of the same id when an operator has changed its tags. */
+  proxy: Proxy;
 
-  readonly proxy: Proxy;
   readonly slot: number;
 
   constructor(proxy: Proxy, slot: number, settings: StatsSettings, windows?: MinuteWindows) {
@@ -39,6 +45,14 @@ export class Member implements Candidate {
   get health(): BreakerState['state'] {
     return this.breaker.state;
   }
+
+  get disabled(): boolean {
+    return this.adjustment.disabled === true;
+  }
+
+  get weight(): number | undefined {
+    return this.adjustment.weight;
+  }
 }
 
 /** A proxy in the pool, as the engine's users see it. */
@@ -51,8 +65,14 @@ export interface PooledProxy {
   readonly breaker: BreakerState;
   /** Monotonic ms; -Infinity before the first success. */
   readonly lastSuccessAt: number;
+  /** Monotonic ms; -Infinity before the first fault. */
+  readonly lastFailedAt: number;
   /** True when nothing new goes to it. */
   readonly drained: boolean;
+  /** True when an operator has taken it out; unlike a drain, nobody else ends it. */
+  readonly disabled: boolean;
+  /** Set by an operator, for the strategy `weighted`. */
+  readonly weight?: number | undefined;
 }
 
 /** The pool as the engine's users see it. */
@@ -76,6 +96,12 @@ export interface ProxyPool {
   replace(entries: readonly (string | Proxy)[]): void;
   /** Sends nothing new to a proxy (or does so again); requests in flight finish. False when it was not there. */
   drain(id: string, drained?: boolean): boolean;
+  /**
+   * Sets what an operator wants of a proxy: that it is disabled, its weight, its tags. It is part of a snapshot, and of
+   * the cache. False when it was not there.
+   * @throws OptionsError and changes nothing
+   */
+  adjust(id: string, change: AdjustmentChange): boolean;
   /** Sets the counters of one proxy, or of all, to zero; requests in flight stay counted. */
   resetStats(id?: string): void;
 }
@@ -89,6 +115,7 @@ export class Pool implements ProxyPool {
   readonly #windows: MinuteWindows;
   readonly #events: Events;
   readonly #onChange: (member: Member) => void;
+  readonly #isOverBudget: (proxy: Proxy) => boolean;
   readonly #bySlot: (Member | undefined)[] = [];
   readonly #freeSlots: number[] = [];
   readonly #byId = new Map<string, Member>();
@@ -100,8 +127,17 @@ export class Pool implements ProxyPool {
   readonly #store: CandidateStore<Member> = new MemberStore(this.#bySlot, this.#serving, this.#countries);
   readonly #whole: Candidates = new CandidateView(this.#store, this.#serving);
 
-  /** @param onChange told of every member that joined, left, or changed whether it may serve */
-  constructor(settings: StatsSettings, events: Events, onChange: (member: Member) => void = () => {}) {
+  /**
+   * @param onChange told of every member that joined, left, or changed whether it may serve
+   * @param isOverBudget whether nothing new may go to a proxy; when that changes, there is `checkBudgets`
+   */
+  constructor(
+    settings: StatsSettings,
+    events: Events,
+    onChange: (member: Member) => void = () => {},
+    isOverBudget: (proxy: Proxy) => boolean = () => false,
+  ) {
+    this.#isOverBudget = isOverBudget;
     this.#settings = settings;
     this.#windows = new MinuteWindows(settings.windowSeconds);
     this.#events = events;
@@ -169,10 +205,39 @@ export class Pool implements ProxyPool {
     return true;
   }
 
+  adjust(id: string, change: AdjustmentChange): boolean {
+    const member = this.#byId.get(id);
+    if (member === undefined) return false;
+    this.setAdjustment(member, adjusted(member.adjustment, change));
+    this.#events.emit('adjusted', { proxyId: id });
+    return true;
+  }
+
+  setAdjustment(member: Member, adjustment: Adjustment): void {
+    if (member.removed) return;
+    // Strategies have read weight and tags when it came in: for them it leaves, and comes in again.
+    this.#index(member, false);
+    member.adjustment = adjustment;
+    const { tags } = adjustment;
+    if (tags !== undefined) member.proxy = withMetadata(member.proxy, { tags });
+    member.overBudget = this.#isOverBudget(member.proxy);
+    this.#reindex(member);
+  }
+
   resetStats(id?: string): void {
     for (const member of id === undefined ? this.#byId.values() : [this.#byId.get(id)]) {
       member?.stats.reset();
       if (member !== undefined) this.#onChange(member);
+    }
+  }
+
+  /** Asks anew of every member whether its budgets allow it to serve. */
+  checkBudgets(): void {
+    for (const member of this.#byId.values()) {
+      const over = this.#isOverBudget(member.proxy);
+      if (over === member.overBudget) continue;
+      member.overBudget = over;
+      this.#reindex(member);
     }
   }
 
@@ -190,6 +255,7 @@ export class Pool implements ProxyPool {
     if (this.#byId.has(proxy.id)) return undefined;
     const slot = this.#freeSlots.pop() ?? this.#bySlot.length;
     const member = new Member(proxy, slot, this.#settings, this.#windows);
+    member.overBudget = this.#isOverBudget(proxy);
     this.#bySlot[slot] = member;
     this.#byId.set(proxy.id, member);
     this.#reindex(member);
@@ -208,8 +274,12 @@ export class Pool implements ProxyPool {
   }
 
   #reindex(member: Member): void {
+    const { removed, drained, disabled, overBudget, breaker } = member;
+    this.#index(member, !removed && !drained && !disabled && !overBudget && mayServe(breaker));
+  }
+
+  #index(member: Member, serving: boolean): void {
     const { slot, proxy, breaker } = member;
-    const serving = !member.removed && !member.drained && mayServe(breaker);
     const change = serving ? 'add' : 'delete';
     this.#serving[change](slot);
     this.#probing[serving && breaker.state === 'half-open' ? 'add' : 'delete'](slot);

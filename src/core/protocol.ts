@@ -20,6 +20,11 @@ export function isProtocol(value: unknown): value is ProxyProtocol {
   return typeof value === 'string' && Object.hasOwn(defaultPorts, value);
 }
 
+/** Whether no HTTP is spoken to the proxy itself: few clients can, and fewer with credentials. */
+export function isSocks(protocol: ProxyProtocol): boolean {
+  return protocol.startsWith('socks');
+}
+
 /** The protocol of a URL scheme in any case, `socks` being `socks5` (rule G4); undefined for any other. */
 export function protocolOfScheme(scheme: string): ProxyProtocol | undefined {
   // 7 is the longest name; the bound keeps a hostile line from being lower-cased as a whole.

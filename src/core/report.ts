@@ -1,3 +1,4 @@
+import type { BudgetReport } from './budgets.js';
 import type { BreakerState } from './health.js';
 import type { Member } from './pool.js';
 import type { StatsFigures } from './stats.js';
@@ -19,6 +20,11 @@ export interface RotatorReport {
   readonly succeeded: number;
   readonly failed: number;
   readonly active: number;
+  /** Of the proxies that are in the pool. */
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  /** In the order of the option. */
+  readonly budgets: readonly BudgetReport[];
   readonly proxies: readonly ProxyReport[];
 }
 
@@ -26,6 +32,7 @@ export function report(
   strategy: string,
   members: readonly Member[],
   sessions: number,
+  budgets: readonly BudgetReport[],
   now: number,
 ): RotatorReport {
   const proxies = members.map((member) => ({
@@ -34,7 +41,7 @@ export function report(
     health: member.health,
     ...member.stats.figures(now),
   }));
-  const sum = (figure: 'started' | 'succeeded' | 'failed' | 'active'): number =>
+  const sum = (figure: 'started' | 'succeeded' | 'failed' | 'active' | 'bytesUp' | 'bytesDown'): number =>
     proxies.reduce((total, proxy) => total + proxy[figure], 0);
   return {
     strategy,
@@ -44,6 +51,9 @@ export function report(
     succeeded: sum('succeeded'),
     failed: sum('failed'),
     active: sum('active'),
+    bytesUp: sum('bytesUp'),
+    bytesDown: sum('bytesDown'),
+    budgets,
     proxies,
   };
 }

@@ -1,5 +1,7 @@
 import { ClosedError, NoCandidateError, PoolEmptyError } from '../errors.js';
 import type { SelectionEngine, Strategy, StrategyFactory, StrategySpec } from '../strategies/strategy.js';
+import { adjusted, noAdjustment } from './adjustment.js';
+import { type BudgetSettings, Budgets } from './budgets.js';
 import type { Clock, Random } from './clock.js';
 import { Events, type RotatorEvents, type SelectedEvent } from './events.js';
 import { type Explanation, explainSelection } from './explain.js';
@@ -12,6 +14,7 @@ import { faultWeight, type Outcome, type Verdict } from './outcome.js';
 import { Panic, type PanicSettings } from './panic.js';
 import { type Member, Pool, type ProxyPool } from './pool.js';
 import { PoolHealth } from './pool-health.js';
+import type { Proxy } from './proxy.js';
 import { RandomTape } from './random-tape.js';
 import { type RotatorReport, report } from './report.js';
 import type { AcquireContext, SelectionLimits } from './selection-rules.js';
@@ -37,6 +40,7 @@ export interface RotatorParts {
   readonly hosts: HostHealthSettings;
   readonly panic: PanicSettings;
   readonly sessions: SessionSettings;
+  readonly budgets: readonly BudgetSettings[];
 }
 
 /** All requests that are acquired through it use one proxy, for as long as that proxy serves. */
@@ -60,6 +64,7 @@ export class Rotator {
   readonly #members: Pool;
   readonly #hosts: HostHealth;
   readonly #panic: Panic;
+  readonly #budgets: Budgets;
   readonly #health: PoolHealth;
   readonly #seat: StrategySeat;
   readonly #selector: Selector;
@@ -77,10 +82,16 @@ export class Rotator {
     const warn = (message: string): void => events.emit('warning', { strategy: this.strategy.name, message });
     this.#now = { now: clock.now(), random: this.#tape.next, warn };
     this.#seat = new StrategySeat(parts.strategy, parts.fallback, events);
-    const pool = new Pool(stats, events, (member) => {
+    const budgets = new Budgets(parts.budgets, {
+      tell: (event) => events.emit('budget', event),
+      onChange: () => pool.checkBudgets(),
+    });
+    this.#budgets = budgets;
+    const onChange = (member: Member): void => {
       if (member.removed) this.#health.forget(member);
       this.#tellStrategy(member, clock.now());
-    });
+    };
+    const pool = new Pool(stats, events, onChange, (proxy) => budgets.stops(proxy));
     this.pool = pool;
     this.#members = pool;
     this.sessions = new Sessions(parts.sessions, clock);
@@ -102,6 +113,7 @@ export class Rotator {
     });
     this.#selector = new Selector({
       pool,
+      budgets,
       hosts: this.#hosts,
       sessions: this.sessions,
       seat: this.#seat,
@@ -148,10 +160,7 @@ export class Rotator {
   }
 
   /** Tells listeners of what those who see attempts have found; the engine itself goes by the outcomes. */
-  tell<Name extends 'suspect' | 'classify-error' | 'unusable'>(
-    event: Name,
-    payload: RotatorEvents[Name],
-  ): void {
+  tell<Name extends 'suspect' | 'classify-error'>(event: Name, payload: RotatorEvents[Name]): void {
     this.#events.emit(event, payload);
   }
 
@@ -162,7 +171,7 @@ export class Rotator {
   acquire(context: AcquireContext = {}): Lease {
     if (this.#closed) throw new ClosedError();
     const now = this.clock.now();
-    this.#health.advance(now);
+    this.#advance(now);
     if (this.pool.size === 0) throw new PoolEmptyError();
     const { sessionId } = context;
     if (sessionId !== undefined) return this.#acquireInSession(sessionId, context, now);
@@ -177,7 +186,7 @@ export class Rotator {
    */
   acquireCarrier(proxyId: string, context: AcquireContext = {}): Lease | undefined {
     const now = this.clock.now();
-    this.#health.advance(now);
+    this.#advance(now);
     const member = this.#members.get(proxyId);
     if (member === undefined || this.#closed) return undefined;
     return this.#lease(
@@ -202,11 +211,30 @@ export class Rotator {
     };
   }
 
+  /**
+   * Counts bytes that a connection to the proxy has carried since it was counted last: for the proxy, for its budgets,
+   * and for a session where there is one. Our own connections do so; outcomes tell of all others.
+   */
+  carried(proxy: Proxy, bytesUp: number, bytesDown: number, sessionId?: string): void {
+    const bytes = bytesUp + bytesDown;
+    const member = this.#members.get(proxy.id);
+    member?.stats.carry(bytesUp, bytesDown);
+    if (sessionId !== undefined) this.sessions.carry(sessionId, bytes);
+    // Its tags may have been changed since it was handed out.
+    this.#budgets.spend(member?.proxy ?? proxy, bytes, this.clock.now());
+  }
+
   /** Figures as of now. */
   stats(): RotatorReport {
     const now = this.clock.now();
-    this.#health.advance(now);
-    return report(this.strategy.name, this.#members.list(), this.sessions.size, now);
+    this.#advance(now);
+    return report(
+      this.strategy.name,
+      this.#members.list(),
+      this.sessions.size,
+      this.#budgets.report(now),
+      now,
+    );
   }
 
   /**
@@ -217,7 +245,7 @@ export class Rotator {
     const context = readOnce(given);
     if (context.sessionId !== undefined) assertSessionId(context.sessionId);
     const now = this.clock.now();
-    this.#health.advance(now);
+    this.#advance(now);
     const bound =
       context.sessionId === undefined ? undefined : this.#selector.place(context.sessionId, context, now);
     const selection = this.#selector.selection(bound?.context ?? context, now, this.#lastLeaseId + 1);
@@ -250,10 +278,17 @@ export class Rotator {
    */
   snapshot(only?: ReadonlySet<string>): Snapshot {
     const now = this.clock.now();
-    this.#health.advance(now);
+    this.#advance(now);
     const members =
       only === undefined ? this.#members.list() : [...only].flatMap((id) => this.#members.get(id) ?? []);
-    return takeSnapshot({ members, hosts: this.#hosts, sessions: this.sessions, now, only });
+    return takeSnapshot({
+      members,
+      hosts: this.#hosts,
+      sessions: this.sessions,
+      budgets: this.#budgets,
+      now,
+      only,
+    });
   }
 
   /**
@@ -266,7 +301,9 @@ export class Rotator {
       find: (id) => this.#members.get(id),
       hosts: this.#hosts,
       sessions: this.sessions,
+      budgets: this.#budgets,
       setBreaker: (member, breaker) => this.#health.restore(member, breaker),
+      adjust: (member, change) => this.#members.setAdjustment(member, adjusted(noAdjustment, change)),
       now: this.clock.now(),
     });
     this.#seat.reattach(this.#members.candidates(), this.#engine(this.clock.now()));
@@ -275,6 +312,12 @@ export class Rotator {
   /** Nothing is acquired from now on; leases that are out may still be settled. */
   close(): void {
     this.#closed = true;
+  }
+
+  /** Does what has become due. */
+  #advance(now: number): void {
+    this.#health.advance(now);
+    this.#budgets.advance(now);
   }
 
   #acquireInSession(sessionId: string, given: AcquireContext, now: number): Lease {
@@ -323,6 +366,9 @@ export class Rotator {
   }
 
   #settle(lease: Lease, member: Member, strategy: Strategy, outcome: Outcome): Verdict {
+    const { bytes } = outcome;
+    if (bytes !== undefined && bytes > 0 && Number.isFinite(bytes))
+      this.carried(lease.proxy, 0, bytes, lease.sessionId);
     const now = this.clock.now();
     const verdict = this.#health.judge(lease, member, outcome, now);
     // A ban is between the proxy and one host, a target's fault is none of the proxy's: neither is a failure of it.

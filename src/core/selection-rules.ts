@@ -16,6 +16,8 @@ export interface AcquireContext extends SelectionContext {
 export type ExclusionReason =
   | 'breaker'
   | 'drained'
+  | 'disabled'
+  | 'budget'
   | 'excluded'
   | 'country'
   | 'region'
@@ -162,6 +164,13 @@ export function* narrowings(
       rules.filter(({ rank }) => rank > given),
     );
   }
+}
+
+/** Why a member that may serve nobody may not. */
+export function whyNotServing({ disabled, drained, overBudget }: Member): ExclusionReason {
+  if (disabled) return 'disabled';
+  if (drained) return 'drained';
+  return overBudget ? 'budget' : 'breaker';
 }
 
 /** The first rule that leaves the member out, or null. */

@@ -1,5 +1,6 @@
 import { NoCandidateError, StrategyMetadataError } from '../errors.js';
 import type { Candidates, SelectionEngine } from '../strategies/strategy.js';
+import type { Budgets } from './budgets.js';
 import { nextChange } from './health.js';
 import type { HostHealth } from './host-health.js';
 import { isUntrusted, leastRecentlyFailed, type Panic } from './panic.js';
@@ -11,6 +12,7 @@ import {
   type Rule,
   rulesFor,
   type SelectionLimits,
+  whyNotServing,
 } from './selection-rules.js';
 import type { Sessions } from './sessions.js';
 import type { Choice, StrategySeat } from './strategy-seat.js';
@@ -36,6 +38,7 @@ export interface SessionPlace {
 
 export interface SelectorParts {
   readonly pool: Pool;
+  readonly budgets: Budgets;
   readonly hosts: HostHealth;
   readonly sessions: Sessions;
   readonly seat: StrategySeat;
@@ -134,12 +137,14 @@ export class Selector {
     const hard = rules.filter(({ rank }) => !Number.isFinite(rank));
     const removedBy: Record<string, number> = {};
     let dueAt = Number.POSITIVE_INFINITY;
-    for (const member of this.#parts.pool.list()) {
-      const { breaker, drained } = member;
-      const byHealth = this.#parts.pool.isServing(member) ? null : drained ? 'drained' : 'breaker';
+    const { pool, budgets } = this.#parts;
+    for (const member of pool.list()) {
+      const { breaker, proxy } = member;
+      const byHealth = pool.isServing(member) ? null : whyNotServing(member);
       const reason = excludedBy(member, hard) ?? byHealth ?? 'strategy';
       removedBy[reason] = (removedBy[reason] ?? 0) + 1;
       if (reason === 'breaker') dueAt = Math.min(dueAt, nextChange(breaker) ?? dueAt);
+      if (reason === 'budget') dueAt = Math.min(dueAt, budgets.freeAt(proxy) ?? dueAt);
     }
     if (refusal !== undefined) {
       delete removedBy.strategy;

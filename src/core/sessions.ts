@@ -19,7 +19,12 @@ export interface Session {
   readonly lastUsedAt: number;
   readonly expiresAt: number;
   readonly requestCount: number;
+  /** Sent to its proxies and received from them. */
+  readonly bytes: number;
 }
+
+/** A session that another run has left. */
+type RestoredSession = Omit<Session, 'expiresAt' | 'bytes'> & { readonly bytes?: number };
 
 const SESSION_ID = /^[A-Za-z0-9._~-]{1,128}$/;
 
@@ -93,14 +98,20 @@ export class Sessions {
     this.#table.insert(id, proxyId, now, now, 1);
   }
 
+  /** Counts what was carried for the session; nothing where it has ended. Does not count as use. */
+  carry(id: string, bytes: number): void {
+    const row = this.#table.find(id);
+    if (row !== 0) this.#table.addBytes(row, bytes);
+  }
+
   /**
    * Binds a session as it was bound earlier. Times are monotonic ms. It counts as the newest, so sessions are
    * restored in the order of `list()`.
    */
-  restore({ id, proxyId, createdAt, lastUsedAt, requestCount }: Omit<Session, 'expiresAt'>): void {
+  restore({ id, proxyId, createdAt, lastUsedAt, requestCount, bytes = 0 }: RestoredSession): void {
     assertSessionId(id);
     this.close(id);
-    this.#table.insert(id, proxyId, createdAt, lastUsedAt, requestCount);
+    this.#table.addBytes(this.#table.insert(id, proxyId, createdAt, lastUsedAt, requestCount), bytes);
   }
 
   /** Ends the session; false when there was none. */
@@ -169,6 +180,7 @@ export class Sessions {
       lastUsedAt: table.lastUsedAt(row),
       expiresAt: this.#expiresAt(row),
       requestCount: table.requestCount(row),
+      bytes: table.bytes(row),
     };
   }
 }

@@ -24,6 +24,10 @@ export interface StatsFigures {
   readonly emaLatencyMs: number | null;
   /** Requests started within the window. */
   readonly windowCount: number;
+  /** Sent to the proxy, all overhead of TCP's payload included: TLS, CONNECT, SOCKS. */
+  readonly bytesUp: number;
+  /** Received from the proxy; the same. */
+  readonly bytesDown: number;
 }
 
 /** Figures that outlive the process. */
@@ -34,6 +38,10 @@ export interface LearnedStats {
   readonly emaLatencyMs: number | null;
   /** Requests started in each of the last minutes, the newest first. */
   readonly minutes: readonly number[];
+  /** Absent = none. */
+  readonly bytesUp?: number;
+  /** Absent = none. */
+  readonly bytesDown?: number;
 }
 
 /** What a strategy may read of a proxy. */
@@ -44,6 +52,8 @@ export interface ProxyFigures {
   readonly failed: number;
   readonly active: number;
   readonly emaLatencyMs: number | null;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
   windowCount(now: number): number;
 }
 
@@ -52,6 +62,8 @@ export class ProxyStats implements ProxyFigures {
   completed = 0;
   succeeded = 0;
   failed = 0;
+  bytesUp = 0;
+  bytesDown = 0;
   /** NaN before the first success: a field that is always a number is changed in place, without an allocation. */
   #ema: number = Number.NaN;
   readonly #emaAlpha: number;
@@ -96,12 +108,20 @@ export class ProxyStats implements ProxyFigures {
     this.#ema = Number.isNaN(this.#ema) ? latencyMs : alpha * latencyMs + (1 - alpha) * this.#ema;
   }
 
+  /** Counts what a connection to the proxy has carried since it was counted last. */
+  carry(bytesUp: number, bytesDown: number): void {
+    this.bytesUp += bytesUp;
+    this.bytesDown += bytesDown;
+  }
+
   /** Forgets what was learned; requests in flight stay counted. */
   reset(): void {
     this.started = this.active;
     this.completed = 0;
     this.succeeded = 0;
     this.failed = 0;
+    this.bytesUp = 0;
+    this.bytesDown = 0;
     this.#ema = Number.NaN;
     this.forgetWindow();
   }
@@ -114,13 +134,14 @@ export class ProxyStats implements ProxyFigures {
 
   /** What is worth keeping; requests in flight are none of it, they end with the process. */
   learned(now: number): LearnedStats {
-    const { succeeded, failed, emaLatencyMs } = this;
+    const { succeeded, failed, emaLatencyMs, bytesUp, bytesDown } = this;
     return {
       completed: this.completed,
       succeeded,
       failed,
       emaLatencyMs,
       minutes: this.#window < 0 ? [] : this.#windows.counts(this.#window, now),
+      ...(bytesUp + bytesDown > 0 && { bytesUp, bytesDown }),
     };
   }
 
@@ -131,6 +152,8 @@ export class ProxyStats implements ProxyFigures {
     this.started = learned.completed + active;
     this.succeeded = learned.succeeded;
     this.failed = learned.failed;
+    this.bytesUp = learned.bytesUp ?? 0;
+    this.bytesDown = learned.bytesDown ?? 0;
     this.#ema = learned.emaLatencyMs ?? Number.NaN;
     this.forgetWindow();
     if (learned.minutes.length === 0) return;
@@ -139,7 +162,7 @@ export class ProxyStats implements ProxyFigures {
   }
 
   figures(now: number): StatsFigures {
-    const { started, completed, succeeded, failed, active, emaLatencyMs } = this;
+    const { started, completed, succeeded, failed, active, emaLatencyMs, bytesUp, bytesDown } = this;
     return {
       started,
       completed,
@@ -148,6 +171,8 @@ export class ProxyStats implements ProxyFigures {
       active,
       emaLatencyMs,
       windowCount: this.windowCount(now),
+      bytesUp,
+      bytesDown,
     };
   }
 }

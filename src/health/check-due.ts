@@ -28,8 +28,8 @@ export function needsCheck(
   now: number,
   freshMs: number,
 ): boolean {
-  const { breaker, drained, lastSuccessAt } = member;
-  if (drained && record?.down !== true) return false;
+  const { breaker, drained, disabled, lastSuccessAt } = member;
+  if (disabled || (drained && record?.down !== true)) return false;
   if (breaker.state !== 'closed' && breaker.state !== 'warming') return awaitsProbe(breaker, now);
   if (record?.down === true) return true;
   return lastSuccessAt === record?.lastSuccessAt || now - lastSuccessAt > freshMs;

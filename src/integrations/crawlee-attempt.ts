@@ -7,7 +7,6 @@ import { classify, isHardFault, type Phase } from '../transport/classify.js';
 import type { Judge, Judgement } from '../transport/judge.js';
 import type { Seen } from './crawlee-answer.js';
 import { type CrawleeSession, heedSession } from './crawlee-session.js';
-import { wasNotAsked } from './crawlee-socks.js';
 import type { Patience } from './crawlee-timeouts.js';
 import { type CrawleeRequest, requestState, watchRequest } from './crawlee-watch.js';
 
@@ -32,8 +31,8 @@ export class Attempt {
   session: CrawleeSession | undefined;
   /** Set where the navigation has a limit of its own. */
   patience: Patience | undefined;
-  /** Each page has a proxy of its own, as incognito pages do; set where hooks are wired. */
-  proxyPerPage = false;
+  /** Says better than its client why a connection through the proxy failed; set where somebody of ours saw it. */
+  upstreamFault: (() => unknown) | undefined;
   /** The answer was kept from the user's handler, for what it was judged to be. */
   refused = false;
   readonly #clock: Clock;
@@ -48,6 +47,8 @@ export class Attempt {
   #judgement: Judgement | null = null;
   /** How the handler said that the session is burnt. */
   #complaint: string | null = null;
+  /** What the client that sent the request was told, before Crawlee made its own error of it. */
+  #cause: unknown;
   #ended = false;
 
   constructor(
@@ -103,6 +104,11 @@ export class Attempt {
     this.#seen = { ...this.#seen, ...seen };
   }
 
+  /** The request failed. Unlike the error of Crawlee's that follows, this one has its code and its causes. */
+  sendFailed(error: unknown): void {
+    if (this.#phase === 'navigation') this.#cause = error;
+  }
+
   /** Whether the head alone shows that this is a wall, whatever stands on the page. */
   isProvenBlocked(): boolean {
     const reply = this.#reply();
@@ -130,6 +136,8 @@ export class Attempt {
     if (!this.#finish()) return;
     // Crawlee's own first hook may have refused the answer before ours saw it.
     if (this.#phase === 'answered' && this.#seen.status === undefined) this.answered(this.look?.());
+    if (error !== undefined && this.#phase === 'navigation')
+      this.#cause = this.upstreamFault?.() ?? this.#cause;
     this.#onEnd(this, this.#verdict(error), error);
   }
 
@@ -146,13 +154,9 @@ export class Attempt {
     return this.#clock.now() - this.#navigationAt + 1 >= ms;
   }
 
-  /** Whether the browser failed for a proxy that it was never told of. */
-  wasNotAsked(error: unknown): boolean {
-    return !this.proxyPerPage && this.#phase === 'navigation' && wasNotAsked(this.lease.proxy, error);
-  }
-
   /** Settles the lease; returns what was charged. */
-  settle(verdict: Verdict, error?: unknown): Verdict {
+  settle(verdict: Verdict, given?: unknown): Verdict {
+    const error = given === undefined ? undefined : (this.#cause ?? given);
     const { status, latencyMs = this.#navigationMs } = this.#seen;
     const retryAfterMs = this.#judgement?.retryAfterMs;
     return this.lease.settle({
@@ -168,7 +172,6 @@ export class Attempt {
 
   #verdict(error: unknown): Verdict {
     if (error !== undefined && this.wasCut()) return 'ambiguous';
-    if (this.wasNotAsked(error)) return 'local';
     const { status } = this.#seen;
     const judgement = this.#phase === 'answered' || this.#phase === 'handler' ? this.judge() : null;
     if (judgement?.blocked === true) return 'banned';
@@ -178,7 +181,7 @@ export class Attempt {
     const verdict = classify({
       phase: this.#phase,
       plainHttp: this.plainHttp,
-      ...(error !== undefined && { error }),
+      ...(error !== undefined && { error: this.#cause ?? error }),
       ...(status !== undefined && { status }),
     });
     if (verdict !== 'banned' || judgement === null) return verdict;

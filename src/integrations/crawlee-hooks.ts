@@ -1,6 +1,7 @@
 import { type BrowserPage, readResponse } from './crawlee-answer.js';
 import type { Attempt } from './crawlee-attempt.js';
 import type { Examiner } from './crawlee-examiner.js';
+import { type HttpClientTargets, OF_ATTEMPT, watchedClient } from './crawlee-http-client.js';
 import type { PersistState } from './crawlee-persist.js';
 import type { CrawleeSession } from './crawlee-session.js';
 import type { AdaptiveTimeouts } from './crawlee-timeouts.js';
@@ -44,10 +45,18 @@ export interface HookTargets {
   readonly timeouts: AdaptiveTimeouts | null;
   /** Null = there is nothing to keep when Crawlee says so. */
   readonly persist: PersistState | null;
+  readonly http: HttpClientTargets;
 }
 
-/** @param bodyFollows the handler is wrapped as well, and the body is looked at there */
-export function crawleeHooks(targets: HookTargets, bodyFollows = false): CrawleeHooks {
+/** What else is wrapped, beside the hooks. */
+interface Wired {
+  /** The handler: the body is looked at there. */
+  readonly handler?: boolean;
+  /** The HTTP client, which wants to know what a request is for. */
+  readonly client?: boolean;
+}
+
+export function crawleeHooks(targets: HookTargets, wired: Wired = {}): CrawleeHooks {
   const { carriedBy, examiner, timeouts, persist } = targets;
   const find = finder(targets);
   const onError: ErrorHook = contained((context, error) => {
@@ -64,7 +73,6 @@ export function crawleeHooks(targets: HookTargets, bodyFollows = false): Crawlee
         persist?.see(context);
         const attempt = find(context);
         if (attempt === undefined) return;
-        attempt.proxyPerPage = hasProxyPerPage(context.browserController);
         const url = browserProxyUrl(context);
         if (url !== undefined) carriedBy(attempt, url);
         attempt.look = () => {
@@ -76,7 +84,9 @@ export function crawleeHooks(targets: HookTargets, bodyFollows = false): Crawlee
         };
         attempt.session = context.session;
         attempt.navigating();
-        if (timeouts === null || typeof options !== 'object' || options === null) return;
+        if (typeof options !== 'object' || options === null) return;
+        if (wired.client === true && !('page' in context)) Object.assign(options, { [OF_ATTEMPT]: attempt });
+        if (timeouts === null) return;
         attempt.patience?.stop();
         attempt.patience = timeouts.limit(attempt.lease.proxy.id, options, context.page !== undefined);
       }),
@@ -89,7 +99,7 @@ export function crawleeHooks(targets: HookTargets, bodyFollows = false): Crawlee
       async (context) => {
         const attempt = find(context as HookContext);
         if (attempt === undefined) return;
-        const problem = await examiner.answered(attempt, context, bodyFollows);
+        const problem = await examiner.answered(attempt, context, wired.handler === true);
         if (!attempt.watched) attempt.end(problem ?? undefined);
         if (problem !== null) throw problem;
       },
@@ -100,6 +110,7 @@ export function crawleeHooks(targets: HookTargets, bodyFollows = false): Crawlee
 }
 
 interface CrawlerHooks {
+  httpClient?: unknown;
   preNavigationHooks?: readonly unknown[];
   postNavigationHooks?: readonly unknown[];
   requestHandler?: Handler;
@@ -107,12 +118,13 @@ interface CrawlerHooks {
   failedRequestHandler?: Handler;
 }
 
-/** A copy of a crawler's options with the hooks around the user's own. */
+/** A copy of a crawler's options with the hooks around the user's own, and its HTTP client watched. */
 export function wireHooks<T extends object>(options: T, targets: HookTargets): T {
   const own = options as CrawlerHooks;
   const { requestHandler } = own;
   const bodyFollows = typeof requestHandler === 'function';
-  const hooks = crawleeHooks(targets, bodyFollows);
+  const httpClient = watchedClient(own.httpClient, targets.http);
+  const hooks = crawleeHooks(targets, { handler: bodyFollows, client: httpClient !== undefined });
   const before = (hook: ErrorHook, next: Handler | undefined) =>
     async function (this: unknown, ...args: unknown[]): Promise<unknown> {
       await hook(args[0] as object, args[1]);
@@ -124,6 +136,7 @@ export function wireHooks<T extends object>(options: T, targets: HookTargets): T
     postNavigationHooks: [...hooks.postNavigationHooks, ...(own.postNavigationHooks ?? [])],
     errorHandler: before(hooks.errorHandler, own.errorHandler),
     failedRequestHandler: before(hooks.failedRequestHandler, own.failedRequestHandler),
+    ...(httpClient !== undefined && { httpClient }),
     ...(bodyFollows && { requestHandler: examined(requestHandler, targets) }),
   };
 }
@@ -167,11 +180,7 @@ function contained(hook: (context: HookContext, extra?: unknown) => void): Hook 
 /** URL of the proxy that the browser was launched with; undefined where each page has its own, or without a browser. */
 function browserProxyUrl({ browserController }: HookContext): string | undefined {
   const launch = browserController?.launchContext;
-  if (launch === undefined || hasProxyPerPage(browserController)) return;
+  if (launch === undefined || launch.useIncognitoPages === true || launch.experimentalContainers === true)
+    return;
   return browserController?.proxyUrl ?? launch.proxyUrl;
-}
-
-function hasProxyPerPage(browserController: HookContext['browserController']): boolean {
-  const { useIncognitoPages, experimentalContainers } = browserController?.launchContext ?? {};
-  return useIncognitoPages === true || experimentalContainers === true;
 }

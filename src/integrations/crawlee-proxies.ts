@@ -1,4 +1,8 @@
 import { type Proxy, proxyUrl } from '../core/proxy.js';
+import type { Rotator } from '../core/rotator.js';
+import { ClosedError } from '../errors.js';
+import { engineOf } from './client-engine.js';
+import type { SocksBridges } from './socks-bridges.js';
 
 /** What Crawlee reads of a proxy; `url` holds the credentials, as its clients need them. */
 export interface CrawleeProxyInfo {
@@ -16,6 +20,8 @@ interface KnownProxy {
   readonly url: string;
   readonly username: string;
   readonly password: string;
+  readonly hostname: string;
+  readonly port: number;
   /** Unique number of the URL: Crawlee 3 keeps one browser per tier, so the named proxy is the real one. */
   readonly tier: number;
 }
@@ -29,20 +35,49 @@ export class KnownProxies {
   /** Known proxies that are not among the carriers yet: reading a URL costs several choices, and only browsers ask. */
   readonly #unlisted = new Set<string>();
   #lastTier = 0;
+  readonly #rotator: Rotator;
+  /** Loaded for the first proxy that needs one. */
+  #bridges: SocksBridges | null = null;
+  #closed = false;
 
-  urlOf(proxy: Proxy): string {
-    return this.#know(proxy).url;
+  constructor(rotator: Rotator) {
+    this.#rotator = rotator;
   }
 
-  describe(proxy: Proxy, sessionId: string | undefined, withTier: boolean): CrawleeProxyInfo {
-    const { url, username, password, tier } = this.#know(proxy);
-    const info: CrawleeProxyInfo = {
-      url,
-      username,
-      password,
-      hostname: proxy.host,
-      port: proxy.port,
-    };
+  /**
+   * URL of a bridge that leads to this proxy and listens.
+   * @throws ClosedError
+   */
+  async bridgeTo(proxy: Proxy): Promise<string> {
+    const { bridgesOf } = await import('./socks-bridges.js');
+    if (this.#closed) throw new ClosedError();
+    this.#bridges = bridgesOf(engineOf({ rotator: this.#rotator }));
+    return this.#bridges.urlFor(proxy);
+  }
+
+  /** Why a bridge could not reach the target of this URL, as far as that was since `since`, in ms of the clock. */
+  faultOf({ id }: Proxy, url: string, since: number): unknown {
+    return this.#bridges?.faultOf(id, url, since);
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** @param bridge URL of the bridge that leads to it, where clients need one */
+  urlOf(proxy: Proxy, bridge?: string): string {
+    return this.#know(proxy, bridge).url;
+  }
+
+  /** @param bridge URL of the bridge that leads to it, where clients need one */
+  describe(
+    proxy: Proxy,
+    sessionId: string | undefined,
+    withTier: boolean,
+    bridge?: string,
+  ): CrawleeProxyInfo {
+    const { url, username, password, hostname, port, tier } = this.#know(proxy, bridge);
+    const info: CrawleeProxyInfo = { url, username, password, hostname, port };
     if (sessionId !== undefined) info.sessionId = sessionId;
     if (withTier) info.proxyTier = tier;
     return info;
@@ -63,20 +98,33 @@ export class KnownProxies {
     this.#carriers.delete(normalizeUrl(known.url));
   }
 
-  #know(proxy: Proxy): KnownProxy {
-    let known = this.#known.get(proxy.id);
-    if (known === undefined) {
-      known = {
-        url: proxyUrl(proxy),
-        username: proxy.username ?? '',
-        password: proxy.password?.reveal() ?? '',
-        tier: ++this.#lastTier,
-      };
-      this.#known.set(proxy.id, known);
-      this.#unlisted.add(proxy.id);
-    }
-    return known;
+  #know(proxy: Proxy, bridge: string | undefined): KnownProxy {
+    const known = this.#known.get(proxy.id);
+    if (known !== undefined && (bridge === undefined || bridge === known.url)) return known;
+    // A bridge that was closed comes back with another port.
+    this.forget(proxy.id);
+    const tier = ++this.#lastTier;
+    const made = bridge === undefined ? described(proxy, tier) : bridged(bridge, tier);
+    this.#known.set(proxy.id, made);
+    this.#unlisted.add(proxy.id);
+    return made;
   }
+}
+
+function described(proxy: Proxy, tier: number): KnownProxy {
+  return {
+    url: proxyUrl(proxy),
+    username: proxy.username ?? '',
+    password: proxy.password?.reveal() ?? '',
+    hostname: proxy.host,
+    port: proxy.port,
+    tier,
+  };
+}
+
+function bridged(url: string, tier: number): KnownProxy {
+  const { hostname, port } = new URL(url);
+  return { url, username: '', password: '', hostname, port: Number(port), tier };
 }
 
 function normalizeUrl(url: string): string {

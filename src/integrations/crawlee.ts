@@ -3,6 +3,7 @@ import type { Timers } from '../core/clock.js';
 import { hash64 } from '../core/identity.js';
 import type { Lease } from '../core/lease.js';
 import type { Verdict } from '../core/outcome.js';
+import { isSocks } from '../core/protocol.js';
 import type { Rotator } from '../core/rotator.js';
 import type { AcquireContext } from '../core/selection-rules.js';
 import { isSessionId } from '../core/sessions.js';
@@ -11,9 +12,10 @@ import type { Judge } from '../transport/judge.js';
 import { Attempt, type AttemptEnd } from './crawlee-attempt.js';
 import { Examiner, type OnBlocked } from './crawlee-examiner.js';
 import { type CrawleeHooks, crawleeHooks, type HookTargets, wireHooks } from './crawlee-hooks.js';
+import type { ChosenProxy } from './crawlee-http-client.js';
 import { PersistState } from './crawlee-persist.js';
 import { type CrawleeProxyInfo, KnownProxies } from './crawlee-proxies.js';
-import { socksAdvice } from './crawlee-socks.js';
+import { giveBackRetry, givenBack } from './crawlee-retries.js';
 import { AdaptiveTimeouts } from './crawlee-timeouts.js';
 import type { CrawleeRequest } from './crawlee-watch.js';
 
@@ -50,8 +52,6 @@ interface RequestHistory {
 const FAILED_REQUEST: ReadonlySet<Verdict> = new Set(['proxy', 'auth', 'banned', 'ambiguous']);
 /** Requests between two attempts whose history is kept; one costs about 200 bytes. */
 const MAX_HISTORIES = 50_000;
-/** Errors after which Crawlee never retries: there is no retry to give back. */
-const FINAL_ERRORS = /^(?:NonRetryable|Critical|MissingRoute|BrowserLaunch)/;
 
 /**
  * The engine as Crawlee's `proxyConfiguration`: makes a context of what Crawlee says, hands over the proxy, and turns
@@ -69,12 +69,12 @@ export class CrawleeAdapter {
     sizeCalculation: () => 1,
     dispose: ({ suspect }) => void suspect?.settle('neutral'),
   });
-  readonly #known = new KnownProxies();
+  readonly #known: KnownProxies;
   readonly #targets: HookTargets;
-  #toldOfSocks = false;
 
   constructor(parts: CrawleeAdapterParts) {
     this.#parts = parts;
+    this.#known = new KnownProxies(parts.rotator);
     const timeouts = parts.adaptiveTimeouts ? new AdaptiveTimeouts(parts.rotator, parts.timers) : null;
     parts.rotator.on('pool', ({ proxyId, change }) => {
       if (change !== 'removed') return;
@@ -87,6 +87,16 @@ export class CrawleeAdapter {
       examiner: new Examiner(parts.onBlocked, parts.timers),
       timeouts,
       persist: parts.persist === null ? null : new PersistState(parts.persist),
+      http: {
+        judge: parts.judge,
+        clock: parts.rotator.clock,
+        leaseOf: (proxyUrl, url) => {
+          const id = this.#known.carrierAt(proxyUrl);
+          return id === undefined ? undefined : parts.rotator.acquireCarrier(id, { url });
+        },
+        choose: (sessionId, url) => this.#choose(sessionId, url),
+        faultOf: (lease, url) => this.#known.faultOf(lease.proxy, url, lease.startedAt),
+      },
     };
     this.hooks = crawleeHooks(this.#targets);
   }
@@ -107,21 +117,20 @@ export class CrawleeAdapter {
     const pending = this.#parts.acquire(this.#context(sessionId, request));
     const lease = pending instanceof Promise ? await pending : pending;
     if (lease === null) return undefined;
+    const { proxy } = lease;
+    const bridge = isSocks(proxy.protocol) ? await this.#bridgeTo(lease) : undefined;
     if (request === undefined) lease.release();
     else this.#attend(request, lease);
-    return this.#known.describe(lease.proxy, sessionId, browserAffinity);
+    return this.#known.describe(proxy, sessionId, browserAffinity, bridge);
   }
 
   async newUrl(session?: string | number | object, options?: object): Promise<string | undefined> {
     if (options !== undefined || typeof session === 'object')
       return (await this.newProxyInfo(session, options))?.url;
     // Nobody will report anything about it.
-    const pending = this.#parts.acquire(
-      this.#context(session === undefined ? session : String(session), undefined),
-    );
-    const lease = pending instanceof Promise ? await pending : pending;
-    lease?.release();
-    return lease === null ? undefined : this.#known.urlOf(lease.proxy);
+    const chosen = await this.#choose(session === undefined ? session : String(session), undefined);
+    chosen?.lease.release();
+    return chosen?.proxyUrl;
   }
 
   /** The options of any crawler, with this proxy configuration and the hooks; the user's own stay, in their order. */
@@ -146,6 +155,17 @@ export class CrawleeAdapter {
     this.#targets.persist?.close();
     for (const attempt of [...this.#open]) attempt.abandon();
     this.#histories.clear();
+    this.#known.close();
+  }
+
+  /** Null = go direct. */
+  async #choose(sessionId: string | undefined, url: string | undefined): Promise<ChosenProxy | null> {
+    const context = this.#context(sessionId, undefined);
+    const pending = this.#parts.acquire(url === undefined ? context : { ...context, url });
+    const lease = pending instanceof Promise ? await pending : pending;
+    if (lease === null) return null;
+    const bridge = isSocks(lease.proxy.protocol) ? await this.#bridgeTo(lease) : undefined;
+    return { lease, proxyUrl: this.#known.urlOf(lease.proxy, bridge) };
   }
 
   #context(sessionId: string | undefined, request: CrawleeRequest | undefined): AcquireContext {
@@ -170,8 +190,20 @@ export class CrawleeAdapter {
     const { rotator, judge } = this.#parts;
     const onEnd: AttemptEnd = (ended, verdict, error) => this.#onEnd(ended, verdict, error);
     const attempt = new Attempt(request, lease, rotator.clock, onEnd, judge);
+    if (isSocks(lease.proxy.protocol)) {
+      attempt.upstreamFault = () => this.#known.faultOf(attempt.lease.proxy, request.url, lease.startedAt);
+    }
     this.#attempts.set(request, attempt);
     this.#open.add(attempt);
+  }
+
+  async #bridgeTo(lease: Lease): Promise<string> {
+    try {
+      return await this.#known.bridgeTo(lease.proxy);
+    } catch (error) {
+      lease.release();
+      throw error;
+    }
   }
 
   #onEnd(attempt: Attempt, guess: Verdict, error: unknown): void {
@@ -187,8 +219,6 @@ export class CrawleeAdapter {
       return;
     }
     const wasCut = error !== undefined && attempt.wasCut();
-    const notAsked = attempt.wasNotAsked(error);
-    if (notAsked) this.#tellOfSocks(attempt.lease.proxy.id);
     const verdict = attempt.settle(guess, error);
     const tookMs = wasCut ? attempt.patience?.ms : verdict === 'success' ? attempt.navigationMs : null;
     // With the limit at which it was cut, a proxy that became slower gets more time.
@@ -196,12 +226,12 @@ export class CrawleeAdapter {
     if (verdict === 'success') {
       history.suspect?.settle('proxy');
       this.#histories.delete(key);
-    } else if (FAILED_REQUEST.has(verdict) || notAsked) {
+    } else if (FAILED_REQUEST.has(verdict)) {
       history.failedOn.add(attempt.lease.proxy.id);
       this.#histories.set(key, history);
       const { request } = attempt;
       if (
-        (verdict === 'proxy' || verdict === 'auth' || wasCut || attempt.refused || notAsked) &&
+        (verdict === 'proxy' || verdict === 'auth' || wasCut || attempt.refused) &&
         history.freeRetries > 0 &&
         giveBackRetry(request, error)
       ) {
@@ -230,12 +260,6 @@ export class CrawleeAdapter {
     return true;
   }
 
-  #tellOfSocks(proxyId: string): void {
-    if (this.#toldOfSocks) return;
-    this.#toldOfSocks = true;
-    this.#parts.rotator.tell('unusable', { proxyId, message: socksAdvice });
-  }
-
   #carriedBy(attempt: Attempt, url: string): void {
     const carrier = this.#known.carrierAt(url);
     const { lease, request } = attempt;
@@ -245,27 +269,6 @@ export class CrawleeAdapter {
     lease.release();
     attempt.lease = real;
   }
-}
-
-/**
- * Gives the retry back that Crawlee is about to count, through the request's public counters: the number of retries
- * allowed is the crawler's own and cannot be seen from here. While Crawlee's errorHandler runs, `retryCount` is one
- * lower. False when Crawlee will not retry anyway.
- */
-function giveBackRetry(request: CrawleeRequest, error: unknown): boolean {
-  const name = (error as Error | undefined)?.constructor?.name ?? '';
-  if (request.noRetry === true || FINAL_ERRORS.test(name)) return false;
-  request.retryCount -= 1;
-  if (name === 'SessionError') request.sessionRotationCount = (request.sessionRotationCount ?? 0) - 1;
-  return true;
-}
-
-/**
- * How many retries it got back before this failure: it keeps the count of its errors itself, where a history may be
- * forgotten, and with it that a request was tried a thousand times already.
- */
-function givenBack({ errorMessages, retryCount }: CrawleeRequest): number {
-  return Math.max(0, (errorMessages?.length ?? 0) - 1 - retryCount);
 }
 
 function keyOf(request: CrawleeRequest): string {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { type Agent, type ClientRequest, type ClientRequestArgs, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { isIP, type Socket } from 'node:net';
@@ -7,6 +8,7 @@ import type { Proxy } from '../core/proxy.js';
 import { basicCredentials } from '../transport/http-connect.js';
 import type { TlsSettings } from '../transport/secure-socket.js';
 import { openProxyConnection, openTunnel, type Tunnel } from '../transport/tunnel.js';
+import type { Wire, WireMeter } from '../transport/wire-meter.js';
 
 /** Keep-alive agents over one proxy, for targets of both protocols. */
 export interface ProxyAgents {
@@ -22,6 +24,8 @@ const agentOptions = { keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, ti
 /** Agents by proxy; they open every connection by our own tunnel, never a direct one. */
 export class AgentPool {
   readonly #proxyTls: TlsSettings | undefined;
+  readonly #meter: WireMeter | undefined;
+  readonly #wires = new WeakMap<Socket, Wire>();
   /** Connections that are being made end with the pool. */
   readonly #closing = new AbortController();
   readonly #byProxy = new LRUCache<string, ProxyAgents>({
@@ -32,14 +36,31 @@ export class AgentPool {
     },
   });
 
-  constructor(proxyTls: TlsSettings | undefined) {
+  /** @param meter counts what all connections carry */
+  constructor(proxyTls: TlsSettings | undefined, meter?: WireMeter) {
     this.#proxyTls = proxyTls;
+    this.#meter = meter;
+    // Each connection that is being made listens.
+    setMaxListeners(0, this.#closing.signal);
+  }
+
+  /** What counts the bytes of a connection; undefined where it is none of ours, or nothing counts. */
+  wireOf(socket: Socket): Wire | undefined {
+    return this.#wires.get(socket);
   }
 
   agentsFor(proxy: Proxy): ProxyAgents {
     const present = this.#byProxy.get(proxy.id);
     if (present !== undefined) return present;
-    const dial: Dial = { proxy, proxyTls: this.#proxyTls, signal: this.#closing.signal };
+    const dial: Dial = {
+      proxy,
+      proxyTls: this.#proxyTls,
+      signal: this.#closing.signal,
+      meter: this.#meter,
+      opened: ({ socket, wire }) => {
+        if (wire !== null) this.#wires.set(socket, wire);
+      },
+    };
     const forwards = proxy.protocol === 'http' || proxy.protocol === 'https';
     const made = {
       http: forwards ? new ForwardAgent(dial) : new TunnelAgent(dial),
@@ -63,6 +84,8 @@ interface Dial {
   readonly proxy: Proxy;
   readonly proxyTls: TlsSettings | undefined;
   readonly signal: AbortSignal;
+  readonly meter: WireMeter | undefined;
+  readonly opened: (tunnel: Tunnel) => void;
 }
 
 /** What Node gives to createConnection; the rest are the request's TLS settings. */
@@ -90,7 +113,7 @@ class ForwardAgent extends HttpAgent {
   }
 
   override createConnection(_options: ConnectionArgs, connected?: Connected): undefined {
-    deliver(openProxyConnection(this.#dial), connected);
+    deliver(openProxyConnection(this.#dial), this.#dial, connected);
   }
 }
 
@@ -104,7 +127,7 @@ class TunnelAgent extends HttpAgent {
   }
 
   override createConnection(options: ConnectionArgs, connected?: Connected): undefined {
-    deliver(openTunnel({ ...this.#dial, ...targetOf(options, 80) }), connected);
+    deliver(openTunnel({ ...this.#dial, ...targetOf(options, 80) }), this.#dial, connected);
   }
 }
 
@@ -122,7 +145,7 @@ class SecureTunnelAgent extends HttpsAgent {
     // Got-scraping asks for HTTP/2 where it can; our requests are HTTP/1.1.
     const named = servername !== undefined && servername !== '' && isIP(servername) === 0;
     const settings = { ...tls, ...(named ? { servername } : {}), ALPNProtocols: ['http/1.1'] };
-    deliver(openTunnel({ ...this.#dial, ...targetOf(options, 443), tls: settings }), connected);
+    deliver(openTunnel({ ...this.#dial, ...targetOf(options, 443), tls: settings }), this.#dial, connected);
   }
 }
 
@@ -134,9 +157,12 @@ function targetOf(options: ConnectionArgs, defaultPort: number): { host: string;
   return { host: String(options.host), port: Number(options.port ?? defaultPort) };
 }
 
-function deliver(coming: Promise<Tunnel>, connected: Connected | undefined): void {
+function deliver(coming: Promise<Tunnel>, { opened }: Dial, connected: Connected | undefined): void {
   coming.then(
-    ({ socket }) => connected?.(null, socket),
+    (tunnel) => {
+      opened(tunnel);
+      connected?.(null, tunnel.socket);
+    },
     // With an error, Node looks at nothing else.
     (error: Error) => (connected as ((error: Error) => void) | undefined)?.(error),
   );

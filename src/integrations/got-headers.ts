@@ -1,4 +1,6 @@
+import type { ProxyGeo } from '../core/geo.js';
 import type { GotOptions } from './got-options.js';
+import { acceptLanguage } from './locale-hint.js';
 
 interface Generator {
   getHeaders(options: Record<string, unknown>): Record<string, string>;
@@ -33,4 +35,21 @@ export function browserHeaders(
     if (value !== undefined) merged[name.toLowerCase()] = value;
   }
   return merged;
+}
+
+/**
+ * Asks in the language of the proxy's country, where nobody has said in which. By a header and not by a setting of the
+ * generator: that one keeps its headers for a session token, also when the session goes on in another country.
+ */
+export function hintLanguage(
+  options: Pick<GotOptions, 'context' | 'headers'>,
+  geo: ProxyGeo | undefined,
+): void {
+  const { useHeaderGenerator, headerGeneratorOptions } = options.context as {
+    useHeaderGenerator?: boolean;
+    headerGeneratorOptions?: { readonly locales?: unknown };
+  };
+  if (useHeaderGenerator !== true || headerGeneratorOptions?.locales !== undefined) return;
+  const language = acceptLanguage(geo);
+  if (language !== undefined) options.headers = { 'accept-language': language, ...options.headers };
 }

@@ -3,6 +3,7 @@ import type { TransformHeadersAgent } from 'got-scraping';
 import type { Lease } from '../core/lease.js';
 import { proxyUrl } from '../core/proxy.js';
 import type { TlsSettings } from '../transport/secure-socket.js';
+import { WireMeter } from '../transport/wire-meter.js';
 import {
   acquireContext,
   type ClientContext,
@@ -14,7 +15,7 @@ import {
 } from './client-context.js';
 import { acquireOne, type ClientEngine, type EngineHost, engineOf, onEngineClose } from './client-engine.js';
 import { AgentPool } from './got-agents.js';
-import { browserHeaders } from './got-headers.js';
+import { browserHeaders, hintLanguage } from './got-headers.js';
 import type { GotOptions } from './got-options.js';
 import { type GotResult, type GotWatch, watchPromise, watchStream } from './got-watch.js';
 
@@ -30,6 +31,12 @@ export interface WhirlGotOptions extends ClientContext {
    * @default false
    */
   readonly keepAlive?: boolean | undefined;
+  /**
+   * Where got-scraping makes the headers of a browser, `Accept-Language` is that of the proxy's country, so that a proxy
+   * in Germany asks for German; a request that names it, or `headerGeneratorOptions.locales`, keeps its own.
+   * @default true
+   */
+  readonly localeHints?: boolean | undefined;
   /** The longest that a request may take where got's `timeout.request` says nothing, in ms. @default 60_000 */
   readonly deadlineMs?: number | undefined;
   /** TLS with proxies of protocol `https`, where connections are ours. @default certificates are verified by Node's list */
@@ -42,7 +49,7 @@ export type GotHandler = <Options, Result>(
   next: (options: Options) => Result,
 ) => Result | Promise<Awaited<Result>>;
 
-const rules: OptionRules = { keepAlive: flag, deadlineMs: wholeMs, proxyTls: settings };
+const rules: OptionRules = { keepAlive: flag, localeHints: flag, deadlineMs: wholeMs, proxyTls: settings };
 const DEADLINE_MS = 60_000;
 /** Got's own limit goes first where it works; it does not while a proxy is silent about ALPN. In ms. */
 const GRACE_MS = 100;
@@ -73,7 +80,7 @@ class GotClient {
   constructor(engine: ClientEngine, options: WhirlGotOptions) {
     this.#engine = engine;
     this.#options = options;
-    this.#agents = new AgentPool(options.proxyTls);
+    this.#agents = new AgentPool(options.proxyTls, new WireMeter(engine.rotator));
     onEngineClose(engine, async () => this.#agents.close());
     engine.rotator.on('pool', ({ proxyId, change }) => {
       if (change === 'removed') this.#agents.drop(proxyId);
@@ -91,6 +98,7 @@ class GotClient {
         options.timeout.request === undefined
           ? (this.#options.deadlineMs ?? DEADLINE_MS)
           : options.timeout.request + GRACE_MS,
+      wireOf: (socket) => this.#agents.wireOf(socket),
       refused: this.#refused,
     });
     if (options.isStream) {
@@ -139,7 +147,8 @@ class GotClient {
   }
 
   #prepare(options: GotOptions, { proxy }: Lease): void {
-    const { keepAlive } = this.#options;
+    const { keepAlive, localeHints } = this.#options;
+    if (localeHints !== false) hintLanguage(options, proxy.geo);
     if (keepAlive !== true && (proxy.protocol === 'http' || proxy.protocol === 'https')) {
       options.context = { ...options.context, proxyUrl: proxyUrl(proxy) };
       return;

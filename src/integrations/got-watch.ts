@@ -1,3 +1,5 @@
+import type { ClientRequest } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Lease } from '../core/lease.js';
 import type { Outcome, Verdict } from '../core/outcome.js';
 import { failureOutcome, proxyPage, TELLING_MS } from '../transport/attempt-outcome.js';
@@ -6,6 +8,7 @@ import { Deadline } from '../transport/deadline.js';
 import { isDocument } from '../transport/document-peek.js';
 import { FetchError } from '../transport/fetch-error.js';
 import { TunnelError } from '../transport/tunnel-error.js';
+import type { Wire } from '../transport/wire-meter.js';
 import type { ClientEngine } from './client-engine.js';
 import { judgeAnswer } from './client-outcome.js';
 import type { GotOptions } from './got-options.js';
@@ -17,6 +20,8 @@ export interface GotWatch {
   readonly lease: Lease;
   /** In ms from now. */
   readonly deadlineMs: number;
+  /** What counts the bytes of a connection; undefined where it is none of ours. */
+  readonly wireOf: (socket: Socket) => Wire | undefined;
   /** Told of a proxy that refuses our credentials. */
   readonly refused: (proxyId: string) => void;
 }
@@ -42,6 +47,7 @@ interface GotResponse {
 export async function watchPromise(watch: GotWatch, running: GotResult): Promise<unknown> {
   const attempt = new GotAttempt(watch);
   const deadline = new Deadline(watch.engine.rotator.clock, watch.deadlineMs);
+  running.on('request', (request) => attempt.sent(request as ClientRequest));
   running.on('response', (response) => attempt.answered(response as GotResponse));
   try {
     const result = await deadline.race(Promise.resolve(running), () => {});
@@ -66,6 +72,7 @@ export function watchStream(watch: GotWatch, stream: GotResult): void {
   const attempt = new GotAttempt(watch);
   const deadline = new Deadline(watch.engine.rotator.clock, watch.deadlineMs);
   deadline.signal.addEventListener('abort', () => stream.destroy?.(attempt.late()), { once: true });
+  stream.on('request', (request) => attempt.sent(request as ClientRequest));
   stream.on('response', (response) => {
     attempt.answered(response as GotResponse);
     const page = attempt.proxyPage();
@@ -92,12 +99,22 @@ class GotAttempt {
   readonly #plainHttp: boolean;
   #response: GotResponse | null = null;
   #latencyMs = 0;
+  #wire: Wire | undefined;
 
   constructor(watch: GotWatch) {
     this.#watch = watch;
     this.#startedAt = watch.engine.rotator.clock.now();
     this.#url = String(watch.options.url ?? '');
     this.#plainHttp = this.#url.startsWith('http:');
+  }
+
+  /** A request, or one more after a redirect; it has its connection a moment later. */
+  sent(request: ClientRequest): void {
+    const { wireOf, lease } = this.#watch;
+    request.once('socket', (socket) => {
+      this.#wire = wireOf(socket);
+      this.#wire?.use(lease.sessionId);
+    });
   }
 
   answered(response: GotResponse): void {
@@ -156,7 +173,19 @@ class GotAttempt {
   settle(outcome: Outcome): void {
     const { lease, refused } = this.#watch;
     if (lease.settled) return;
-    if (lease.settle(outcome) === 'auth') refused(lease.proxy.id);
+    this.#wire?.count();
+    const bytes = this.#wire === undefined ? this.#bodyBytes() : undefined;
+    if (lease.settle(bytes === undefined ? outcome : { ...outcome, bytes }) === 'auth')
+      refused(lease.proxy.id);
+  }
+
+  /** Of the answer as it came, where that is known: all that got shows of connections of its own. */
+  #bodyBytes(): number | undefined {
+    const { headers, rawBody } = this.#response ?? {};
+    const length = headers?.['content-length'];
+    return length === undefined || this.#watch.options.method === 'HEAD'
+      ? rawBody?.byteLength
+      : Number(length);
   }
 
   #blame(error: unknown, name: string): Verdict {

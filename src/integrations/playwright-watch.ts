@@ -15,6 +15,8 @@ export interface WatchParts {
   readonly engine: ClientEngine;
   readonly proxyId: string;
   readonly context: ClientContext;
+  /** What is known of why nobody was led to this URL, as far as that was since then, in ms of the clock. */
+  readonly faultOf: (url: string, since: number) => unknown;
   /** Longest silence before the head of an answer, in ms. */
   readonly silenceMs: number;
   readonly timers: Timers;
@@ -97,8 +99,8 @@ class Navigation {
   }
 
   failed(errorText: string): void {
-    const error = new Error(errorText);
-    this.#settle(failureOutcome(error, this.#lease.proxy, this.#blame(error)));
+    const error = this.#parts.faultOf(this.#url, this.#startedAt) ?? new Error(errorText);
+    this.#settle(failureOutcome(error, this.#lease.proxy, this.#blame(error, errorText)));
   }
 
   /** By its page: another navigation, or the end. Who waited long for nothing left because of the silence. */
@@ -108,9 +110,8 @@ class Navigation {
     this.#settle({ verdict: waited ? 'ambiguous' : 'neutral' });
   }
 
-  #blame(error: Error): Verdict {
-    if (/ERR_ABORTED/.test(error.message) && this.#elapsed() >= TELLING_MS && !this.#answered)
-      return 'ambiguous';
+  #blame(error: unknown, errorText: string): Verdict {
+    if (/ERR_ABORTED/.test(errorText) && this.#elapsed() >= TELLING_MS && !this.#answered) return 'ambiguous';
     return classify({ phase: 'navigation', plainHttp: this.#url.startsWith('http:'), error });
   }
 

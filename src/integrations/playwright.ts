@@ -1,19 +1,21 @@
 import type { Browser, BrowserContext, BrowserContextOptions } from 'playwright';
 import { urlHost } from '../core/host.js';
-import type { ProxyProtocol } from '../core/protocol.js';
+import { isSocks } from '../core/protocol.js';
 import type { Proxy } from '../core/proxy.js';
-import { OptionsError } from '../errors.js';
 import { nodeTimers } from '../transport/node-timers.js';
 import {
   acquireContext,
   type ClientContext,
   checkOptions,
+  flag,
   type OptionRules,
   settings,
   wholeMs,
 } from './client-context.js';
 import { acquireOne, type ClientEngine, type EngineHost, engineOf } from './client-engine.js';
+import { localeHint } from './locale-hint.js';
 import { watchContext } from './playwright-watch.js';
+import { bridgesOf } from './socks-bridges.js';
 
 export type { ClientContext } from './client-context.js';
 export type { EngineHost } from './client-engine.js';
@@ -29,27 +31,35 @@ export interface BrowserProxy {
 export interface NewContextOptions extends ClientContext {
   /** For Playwright: everything but the proxy. @default {} */
   readonly context?: Omit<BrowserContextOptions, 'proxy'> | undefined;
+  /**
+   * Gives the context the language, the time zone and the position of its proxy, as far as its `geo` says them and
+   * `context` does not: a proxy in Germany speaks German (`locale`, with `Accept-Language`) at the time of Berlin.
+   * @default true
+   */
+  readonly localeHints?: boolean | undefined;
   /** How long a proxy may leave a navigation without an answer, in ms. @default 30_000 */
   readonly silenceMs?: number | undefined;
 }
 
-const rules: OptionRules = { context: settings, silenceMs: wholeMs };
+const rules: OptionRules = { context: settings, localeHints: flag, silenceMs: wholeMs };
 const SILENCE_MS = 30_000;
 
 /**
  * Options for `chromium.launch()` that send the whole browser through one proxy of the pool, or that of a session. What
- * becomes of its pages is not seen; {@link newContext} sees it.
+ * becomes of its pages is not seen; {@link newContext} sees it. A SOCKS proxy is reached by a bridge on loopback, an HTTP
+ * proxy without credentials that closes with the engine.
  *
  * @example
  * const browser = await chromium.launch({ ...(await launchOptions(whirl)), headless: true });
- * @throws PoolEmptyError, NoCandidateError; OptionsError where the pool has nothing but proxies that browsers cannot use
+ * @throws PoolEmptyError, NoCandidateError
  */
 export async function launchOptions(
   host: EngineHost,
   options: ClientContext = {},
 ): Promise<{ proxy: BrowserProxy }> {
   checkOptions(options);
-  return { proxy: browserProxy(await choose(engineOf(host), options)) };
+  const engine = engineOf(host);
+  return { proxy: await browserProxy(engine, await choose(engine, options)) };
 }
 
 /**
@@ -57,8 +67,8 @@ export async function launchOptions(
  * pages is an outcome of that proxy: by its answer, the browser's error, or a silence.
  *
  * @example
- * const context = await newContext(browser, whirl, { sessionId: 'cart-1', context: { locale: 'de-DE' } });
- * @throws PoolEmptyError, NoCandidateError; OptionsError where the pool has nothing but proxies that browsers cannot use
+ * const context = await newContext(browser, whirl, { sessionId: 'cart-1', country: 'DE' });
+ * @throws PoolEmptyError, NoCandidateError
  */
 export async function newContext(
   browser: Browser,
@@ -66,47 +76,31 @@ export async function newContext(
   options: NewContextOptions = {},
 ): Promise<BrowserContext> {
   checkOptions(options, rules);
-  const { context: own, silenceMs = SILENCE_MS, ...context } = options;
+  const { context: own, localeHints = true, silenceMs = SILENCE_MS, ...context } = options;
   const engine = engineOf(host);
   const proxy = await choose(engine, context);
-  const made = await browser.newContext({ ...own, proxy: browserProxy(proxy) });
-  watchContext(made, { engine, proxyId: proxy.id, context, silenceMs, timers: nodeTimers });
+  const hints = localeHints ? localeHint(proxy.geo) : {};
+  const made = await browser.newContext({ ...hints, ...own, proxy: await browserProxy(engine, proxy) });
+  const faultOf = isSocks(proxy.protocol)
+    ? (url: string, since: number) => bridgesOf(engine).faultOf(proxy.id, url, since)
+    : () => undefined;
+  watchContext(made, { engine, proxyId: proxy.id, context, silenceMs, faultOf, timers: nodeTimers });
   return made;
 }
 
-/** Browsers ask no SOCKS proxy for a user name; they would be refused, and the proxy blamed for it. */
-function isUsable({ protocol, username }: Proxy): boolean {
-  return username === null || !protocol.startsWith('socks');
-}
-
 async function choose(engine: ClientEngine, context: ClientContext): Promise<Proxy> {
-  const members = engine.rotator.pool.list();
-  const exclude = members.filter(({ proxy }) => !isUsable(proxy)).map(({ id }) => id);
-  if (exclude.length > 0 && exclude.length === members.length) {
-    const rule =
-      'are all SOCKS with credentials, which no browser can use; proxywhirl/relay brings them there';
-    throw new OptionsError([{ path: 'proxies', rule }]);
-  }
-  const asked = acquireContext(context);
-  const lease = await acquireOne(engine, exclude.length === 0 ? asked : { ...asked, exclude });
+  const lease = await acquireOne(engine, acquireContext(context));
   // Each navigation has a lease of its own.
   lease.release();
   return lease.proxy;
 }
 
-/** Names that browsers know; they leave look-ups to SOCKS proxies in any case. */
-const schemes: Readonly<Record<ProxyProtocol, string>> = {
-  http: 'http',
-  https: 'https',
-  socks4: 'socks4',
-  socks4a: 'socks4',
-  socks5: 'socks5',
-  socks5h: 'socks5',
-};
-
-function browserProxy({ protocol, host, port, username, password }: Proxy): BrowserProxy {
+/** Browsers ask no SOCKS proxy for a user name, and tell little of what goes wrong with one. */
+async function browserProxy(engine: ClientEngine, proxy: Proxy): Promise<BrowserProxy> {
+  if (isSocks(proxy.protocol)) return { server: await bridgesOf(engine).urlFor(proxy) };
+  const { protocol, host, port, username, password } = proxy;
   return {
-    server: `${schemes[protocol]}://${urlHost(host)}:${port}`,
+    server: `${protocol}://${urlHost(host)}:${port}`,
     ...(username === null ? {} : { username, password: password?.reveal() ?? '' }),
   };
 }

@@ -44,7 +44,8 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
   #over = false;
   #status = 0;
   #latencyMs = 0;
-  #bytes = 0;
+  /** A part of the body has come. */
+  #begun = false;
   /** What the answer says of its length. */
   #length = Number.NaN;
 
@@ -110,8 +111,8 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
   onData(chunk: Buffer): boolean {
     if (!this.#flowing) return true;
     const { response } = this.#forward;
-    const whole = this.#bytes === 0 && chunk.length === this.#length && chunk.length <= SHORT_BYTES;
-    this.#bytes += chunk.length;
+    const whole = !this.#begun && chunk.length === this.#length && chunk.length <= SHORT_BYTES;
+    this.#begun = true;
     if (!whole) return response.write(chunk);
     // As text it goes out in one piece with the head, by one plain write: a tenth of all that is done for it.
     response.end(chunk.toString('latin1'), 'latin1');
@@ -124,7 +125,6 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
       verdict: 'success',
       status: this.#status,
       latencyMs: this.#latencyMs,
-      bytes: this.#bytes,
     });
     this.#forward.response.end();
   }
@@ -135,7 +135,6 @@ export class ForwardAttempt implements Dispatcher.DispatchHandler {
       this.#lease.settle({
         verdict: this.#clientLeft ? 'neutral' : 'ambiguous',
         status: this.#status,
-        bytes: this.#bytes,
       });
       this.#forward.response.destroy();
     } else if (!this.#over) {

@@ -8,6 +8,7 @@ import type { ProxyDispatchers } from '../transport/dispatcher.js';
 import type { Judge } from '../transport/judge.js';
 import type { RetryBudget } from '../transport/retry-budget.js';
 import { TunnelError } from '../transport/tunnel-error.js';
+import type { WireMeter } from '../transport/wire-meter.js';
 import type { RelayDoor, RelayWishes } from './relay-auth.js';
 import type { LoopGuard } from './relay-loop.js';
 import type { ResolvedRelayOptions } from './relay-options.js';
@@ -28,6 +29,8 @@ export interface RelayEngine {
   readonly options: ResolvedRelayOptions;
   readonly door: RelayDoor;
   readonly dispatchers: ProxyDispatchers;
+  /** Counts what tunnels carry. */
+  readonly meter: WireMeter;
   readonly judge: Judge;
   /** For attempts of which nothing was written, and for the others. */
   readonly budgets: { readonly unwritten: RetryBudget; readonly written: RetryBudget };

@@ -90,7 +90,9 @@ class Forward implements ForwardHost {
     // The authority of the URL counts, and not what `Host` says (RFC 9112, 3.2.2). What a client expects of us before
     // it sends its body, it has got.
     this.#headers = endToEnd(request.rawHeaders, ['host', 'expect']).flat;
-    this.#deadline = setTimeout(() => this.#current?.abort(new Error('The deadline passed')), call.leftMs);
+    // Node drops fractions and may be a fraction early: then the deadline would not have passed yet.
+    const endMs = Math.ceil(call.leftMs) + 1;
+    this.#deadline = setTimeout(() => this.#current?.abort(new Error('The deadline passed')), endMs);
     response.once('close', () => {
       clearTimeout(this.#deadline);
       if (!response.writableFinished) this.#current?.abort(new Error('The client left'));
@@ -157,6 +159,7 @@ class Forward implements ForwardHost {
       body: this.#body.take() as Uint8Array | Readable | null,
       headersTimeout: 0,
       bodyTimeout: this.engine.options.idleMs,
+      sessionId: lease.sessionId,
       onWriting: attempt.onWriting,
     };
   }

@@ -2,7 +2,10 @@ import type { Socket } from 'node:net';
 import { urlHost } from '../core/host.js';
 import type { Lease } from '../core/lease.js';
 import type { Outcome } from '../core/outcome.js';
+import { cutSocket } from '../transport/cut-socket.js';
+import { Stop, type StopSignal } from '../transport/stop-signal.js';
 import { openTunnel } from '../transport/tunnel.js';
+import type { Wire } from '../transport/wire-meter.js';
 import type { RelayWishes } from './relay-auth.js';
 import { RelayCall, type RelayEngine } from './relay-call.js';
 import type { TunnelTarget } from './relay-target.js';
@@ -33,7 +36,7 @@ export async function serveTunnel(engine: RelayEngine, order: TunnelOrder): Prom
   const scheme = target.port === 80 ? 'http' : 'https';
   const call = new RelayCall(engine, order.wishes, `${scheme}://${urlHost(target.host)}:${target.port}`);
   try {
-    const { lease, socket, openMs } = await open(engine, call, target, waiting.gone);
+    const { lease, socket, wire, openMs } = await open(engine, call, target, waiting.gone);
     if (waiting.gone.aborted) {
       socket.destroy();
       lease.release();
@@ -45,6 +48,7 @@ export async function serveTunnel(engine: RelayEngine, order: TunnelOrder): Prom
       upstream: socket,
       early: waiting.release(),
       lease,
+      wire,
       openMs,
       idleMs: engine.options.idleMs,
     });
@@ -57,6 +61,7 @@ export async function serveTunnel(engine: RelayEngine, order: TunnelOrder): Prom
 interface Opened {
   readonly lease: Lease;
   readonly socket: Socket;
+  readonly wire: Wire | null;
   readonly openMs: number;
 }
 
@@ -64,7 +69,7 @@ async function open(
   engine: RelayEngine,
   call: RelayCall,
   target: TunnelTarget,
-  signal: AbortSignal,
+  signal: StopSignal,
 ): Promise<Opened> {
   const { clock } = engine.rotator;
   const { proxyCa } = engine.options;
@@ -72,14 +77,16 @@ async function open(
     const lease = call.acquire();
     const startedAt = clock.now();
     try {
-      const { socket } = await openTunnel({
+      const { socket, wire } = await openTunnel({
         proxy: lease.proxy,
+        meter: engine.meter,
+        sessionId: lease.sessionId,
         ...target,
         deadlineMs: call.leftMs,
         signal,
         ...(proxyCa === null ? {} : { proxyTls: { ca: proxyCa } }),
       });
-      return { lease, socket, openMs: clock.now() - startedAt };
+      return { lease, socket, wire, openMs: clock.now() - startedAt };
     } catch (error) {
       const outcome = call.outcomeOf(error, lease, false);
       if (!call.fail(lease, { error, outcome, repeatable: !signal.aborted, written: false })) throw error;
@@ -90,7 +97,7 @@ async function open(
 /** A client that waits for its tunnel. Read meanwhile, or nobody would learn that it has left. */
 class WaitingClient {
   readonly #socket: Socket;
-  readonly #gone = new AbortController();
+  readonly #gone = new Stop();
   #early: Buffer[];
   #bytes = 0;
 
@@ -103,8 +110,8 @@ class WaitingClient {
   }
 
   /** Aborted when it leaves. */
-  get gone(): AbortSignal {
-    return this.#gone.signal;
+  get gone(): StopSignal {
+    return this.#gone;
   }
 
   /** Ends the watch; what it has said so far. */
@@ -128,21 +135,21 @@ interface Splice {
   readonly upstream: Socket;
   readonly early: readonly Buffer[];
   readonly lease: Lease;
+  readonly wire: Wire | null;
   readonly openMs: number;
   readonly idleMs: number;
 }
 
 /** Carries bytes both ways until one side closes, and settles the lease. */
-function splice({ client, upstream, early, lease, openMs, idleMs }: Splice): void {
-  const bytesBefore = upstream.bytesRead + upstream.bytesWritten;
+function splice({ client, upstream, early, lease, wire, openMs, idleMs }: Splice): void {
   let askedAt = 0;
   let turnMs: number | null = null;
   let clientLeft = false;
   let late: NodeJS.Timeout | undefined;
   const settle = (): void => {
     clearTimeout(late);
-    const bytes = upstream.bytesRead + upstream.bytesWritten - bytesBefore;
-    lease.settle(outcomeOf(turnMs, openMs, askedAt !== 0 && !clientLeft, bytes));
+    wire?.count();
+    lease.settle(outcomeOf(turnMs, openMs, askedAt !== 0 && !clientLeft));
   };
   const ask = (): void => {
     if (askedAt === 0) askedAt = performance.now();
@@ -162,12 +169,12 @@ function splice({ client, upstream, early, lease, openMs, idleMs }: Splice): voi
   client.once('close', () => {
     // Not when the upstream closed first and took the client with it.
     if (!upstream.destroyed) clientLeft = true;
-    cut(upstream);
+    cutSocket(upstream);
   });
   upstream.once('close', () => {
     settle();
     if (upstream.errored === null || upstream.errored === undefined) client.destroySoon();
-    else cut(client);
+    else cutSocket(client);
   });
   // Both directions pass it.
   upstream.setTimeout(idleMs, () => {
@@ -178,7 +185,7 @@ function splice({ client, upstream, early, lease, openMs, idleMs }: Splice): voi
     ask();
     upstream.write(chunk);
   }
-  if (client.destroyed) cut(upstream);
+  if (client.destroyed) cutSocket(upstream);
   if (upstream.destroyed) {
     settle();
     client.destroy();
@@ -186,10 +193,10 @@ function splice({ client, upstream, early, lease, openMs, idleMs }: Splice): voi
   client.resume();
 }
 
-function outcomeOf(turnMs: number | null, openMs: number, unanswered: boolean, bytes: number): Outcome {
-  if (turnMs !== null) return { verdict: 'success', latencyMs: openMs + turnMs, bytes };
+function outcomeOf(turnMs: number | null, openMs: number, unanswered: boolean): Outcome {
+  if (turnMs !== null) return { verdict: 'success', latencyMs: openMs + turnMs };
   // The proxy said that the tunnel stands, the client spoke, and nobody answered.
-  return { verdict: unanswered ? 'ambiguous' : 'neutral', bytes };
+  return { verdict: unanswered ? 'ambiguous' : 'neutral' };
 }
 
 function carry(from: Socket, to: Socket, seen: () => void): void {
@@ -199,11 +206,4 @@ function carry(from: Socket, to: Socket, seen: () => void): void {
     from.pause();
     to.once('drain', () => from.resume());
   });
-}
-
-/** At once, and so that the other end knows; after a FIN of ours, Node 20 would lose the handle over a reset. */
-function cut(socket: Socket): void {
-  if (socket.destroyed) return;
-  if (socket.writableEnded) socket.destroy();
-  else socket.resetAndDestroy();
 }

@@ -3,6 +3,7 @@ import { urlHost } from '../core/host.js';
 import type { Rotator } from '../core/rotator.js';
 import { ProxyDispatchers } from '../transport/dispatcher.js';
 import { RetryBudget } from '../transport/retry-budget.js';
+import { WireMeter } from '../transport/wire-meter.js';
 import { engineOf } from './client-engine.js';
 import { RelayDoor } from './relay-auth.js';
 import type { RelayEngine } from './relay-call.js';
@@ -83,13 +84,16 @@ class LocalRelay implements Relay {
 
   constructor(rotator: Rotator, options: RelayEngine['options']) {
     const { clock } = rotator;
+    const meter = new WireMeter(rotator);
     const engine = {
       rotator,
+      meter,
       options,
       door: new RelayDoor(options.credentials),
       dispatchers: new ProxyDispatchers({
         // As many as clients may connect: who waits for a connection of another client could wait for ever.
         connections: options.maxConnections,
+        meter,
         ...(options.proxyCa === null ? {} : { proxyTls: { ca: options.proxyCa } }),
       }),
       judge: engineOf({ rotator }).judge,

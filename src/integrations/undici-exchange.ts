@@ -86,6 +86,7 @@ export class Exchange implements Handler {
     this.#lease = lease;
     const options: AbandonableOptions = {
       ...this.#parts.options,
+      sessionId: lease.sessionId,
       onWriting: () => {
         this.#written = true;
       },

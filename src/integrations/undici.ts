@@ -2,6 +2,7 @@ import { Dispatcher, getGlobalDispatcher, setGlobalDispatcher } from 'undici';
 import { ClosedError } from '../errors.js';
 import { ProxyDispatchers } from '../transport/dispatcher.js';
 import type { TlsSettings } from '../transport/secure-socket.js';
+import { WireMeter } from '../transport/wire-meter.js';
 import {
   acquireContext,
   type ClientContext,
@@ -71,7 +72,7 @@ class Connections {
   constructor(engine: ClientEngine, options: Omit<WhirlDispatcherOptions, keyof ClientContext | 'global'>) {
     const { firstByteMs, idleMs, tls, proxyTls } = options;
     this.engine = engine;
-    this.dispatchers = new ProxyDispatchers({ tls, proxyTls });
+    this.dispatchers = new ProxyDispatchers({ tls, proxyTls, meter: new WireMeter(engine.rotator) });
     this.limits = {
       headersTimeout: firstByteMs ?? defaults.firstByteMs,
       bodyTimeout: idleMs ?? defaults.idleMs,

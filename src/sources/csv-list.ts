@@ -13,13 +13,16 @@ interface Row {
   readonly line: number;
 }
 
+/** What csv-parse gives with `info`. */
+type Parsed = readonly { readonly record: readonly string[]; readonly info: { readonly lines: number } }[];
+
 /** Columns in any order under a header; without one each row is a line with columns (rule G11). */
 export function readCsvList(harvest: Harvest, text: string): void {
   const delimiter = findDelimiter(text) ?? ',';
   let header: string[] | undefined;
   for (const { cells, line } of readRows(text, delimiter)) {
     const first = cells[0] ?? '';
-    if (cells.every((cell) => cell === '') || (first !== '' && isSkipped(first))) continue;
+    if (cells.every((cell) => cell === '') || isComment(first)) continue;
     // What is left of a quote that nothing closes; a password could be cut off behind it.
     if (cells.some((cell) => cell.startsWith('"'))) {
       harvest.reject(line, 'csv-quote', 'A quote is not closed on its line');
@@ -74,8 +77,8 @@ function readRows(text: string, delimiter: string): Row[] {
     skip_empty_lines: true,
   };
   try {
-    const rows = toRows(parse(text, options));
-    if (!rows.some(({ cells }) => cells.some(spansLines))) return rows;
+    const parsed = readCells(text, options);
+    if (!parsed.some(({ record }) => record.some(spansLines))) return toRows(parsed);
   } catch {
     // A quote that is never closed: read on below.
   }
@@ -83,24 +86,34 @@ function readRows(text: string, delimiter: string): Row[] {
   // read on its own and only the one with the quote is lost.
   const rows: Row[] = [];
   eachLine(text, (line, number) => {
-    if (!isSkipped(line)) rows.push({ cells: readLineAlone(line, delimiter, options), line: number });
+    if (line.trim() !== '' && !isComment(line.split(delimiter)[0] ?? ''))
+      rows.push({ cells: readLineAlone(line, delimiter, options), line: number });
   });
   return rows;
+}
+
+/** A first cell in which there is nothing to be seen makes no comment of its row, nor does a `;` that ends it. */
+function isComment(first: string): boolean {
+  return isSkipped(`${first}.`);
 }
 
 function readLineAlone(line: string, delimiter: string, options: Options): string[] {
   try {
     // Most lines have no quote, and one call of the parser for each of them would take seconds.
     return line.includes('"')
-      ? toRows(parse(line, options)).flatMap(({ cells }) => [...cells])
+      ? toRows(readCells(line, options)).flatMap(({ cells }) => [...cells])
       : line.split(delimiter).map((cell) => cell.trim());
   } catch {
     return ['"'];
   }
 }
 
-function toRows(parsed: unknown): Row[] {
-  return (parsed as { record: string[]; info: { lines: number } }[]).map(({ record, info }) => ({
+function readCells(text: string, options: Options): Parsed {
+  return parse(text, options) as unknown as Parsed;
+}
+
+function toRows(parsed: Parsed): Row[] {
+  return parsed.map(({ record, info }) => ({
     cells: record.map((cell) => cell.trim()),
     line: info.lines,
   }));

@@ -29,6 +29,11 @@ export type {
   SourceValidator,
   VanishedPolicy,
 } from './source.js';
-export { SourceError, type SourceErrorCode, type SourceFault } from './source-error.js';
+export {
+  SourceError,
+  type SourceErrorCode,
+  type SourceErrorOptions,
+  type SourceFault,
+} from './source-error.js';
 export type { AnySource, SourceSpec } from './spec.js';
 export { type UrlSourceOptions, type UrlSourceParts, url } from './url.js';

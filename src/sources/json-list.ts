@@ -1,3 +1,4 @@
+import { looksLikeEndpoint } from '../core/endpoint.js';
 import { isSkipped } from '../core/line.js';
 import { protocolOfMetadata } from '../core/protocol.js';
 import { eachLine } from './decode.js';
@@ -12,6 +13,8 @@ interface Rows {
   readonly values: readonly unknown[];
   /** Of `{ "socks5": ["203.0.113.7:1080"] }`: strings below it without a scheme have this one. */
   readonly protocol?: string;
+  /** Its name says nothing of proxies, but there are some beside it: what looks like one is rejected, not passed over. */
+  readonly isStray?: true;
 }
 
 const envelopes = ['proxies', 'data', 'results', 'items', 'list'];
@@ -28,7 +31,7 @@ export function readJsonList(harvest: Harvest, text: string): void {
   for (const group of groups ?? []) {
     const lines = elementLines(text, group.path);
     for (const [index, value] of group.values.entries())
-      readRow(harvest, lines[index] ?? index + 1, value, group.protocol);
+      readRowOf(group, harvest, lines[index] ?? index + 1, value);
   }
 }
 
@@ -43,8 +46,8 @@ export function readJsonLines(harvest: Harvest, text: string): void {
     }
     const groups = findRows(document.value);
     if (groups === undefined) readRow(harvest, number, document.value);
-    for (const { values, protocol } of groups ?? [])
-      for (const value of values) readRow(harvest, number, value, protocol);
+    for (const group of groups ?? [])
+      for (const value of group.values) readRowOf(group, harvest, number, value);
   });
 }
 
@@ -60,28 +63,39 @@ function parse(text: string): { readonly value: unknown } | undefined {
 function findRows(value: unknown, path: readonly string[] = []): Rows[] | undefined {
   if (Array.isArray(value)) return [{ path, values: value }];
   if (typeof value !== 'object' || value === null || isRecordObject(value)) return undefined;
-  const entries = Object.entries(value);
-  const byProtocol = entries.filter(
-    ([key, list]) => Array.isArray(list) && protocolOfMetadata(key) !== undefined,
-  );
-  if (byProtocol.length > 0)
-    return byProtocol.map(([key, list]) => ({
-      path: [...path, key],
-      values: list as unknown[],
-      protocol: String(protocolOfMetadata(key)),
-    }));
-  if (path.length > 1) return undefined;
-  for (const key of envelopes) {
-    const inner: unknown = Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
-    const found = inner === undefined ? undefined : findRows(inner, [...path, key]);
-    if (found !== undefined) return found;
+  const found: Rows[] = [];
+  const strays: Rows[] = [];
+  for (const [key, inner] of Object.entries(value)) {
+    const protocol = protocolOfMetadata(key);
+    const place = [...path, key];
+    if (Array.isArray(inner) && protocol !== undefined) found.push({ path: place, values: inner, protocol });
+    else if (path.length < 2 && envelopes.includes(key)) found.push(...(findRows(inner, place) ?? []));
+    else if (Array.isArray(inner)) strays.push({ path: place, values: inner, isStray: true });
   }
-  return undefined;
+  if (found.length === 0) return undefined;
+  // `{ "data": [...], "list": [1, 2] }`: one of them is something else.
+  const lists = found.filter(({ values }) => values.some(isTextOrObject));
+  return [...(lists.length === 0 ? found : lists), ...strays];
 }
 
 /** `{ "proxies": [...] }` is an envelope, though `proxy` is the name of a field. */
 function isRecordObject(value: object): boolean {
   return isRecord(value) && !envelopes.some((key) => Array.isArray((value as Record<string, unknown>)[key]));
+}
+
+function readRowOf({ protocol, isStray }: Rows, harvest: Harvest, line: number, value: unknown): void {
+  if (!isStray) readRow(harvest, line, value, protocol);
+  else if (looksLikeProxy(value))
+    harvest.reject(line, 'unknown-shape', 'The name of its list is neither that of a list nor a protocol');
+}
+
+function isTextOrObject(value: unknown): boolean {
+  return typeof value === 'string' || (typeof value === 'object' && value !== null);
+}
+
+function looksLikeProxy(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('://') || looksLikeEndpoint(value.trim());
+  return typeof value === 'object' && value !== null && isRecord(value);
 }
 
 function readRow(harvest: Harvest, line: number, value: unknown, protocol?: string): void {

@@ -247,7 +247,7 @@ export class SourceRefresher {
       const error =
         cause instanceof SourceError ? cause : new SourceError(name, 'failed', 'it threw', { cause });
       feed.failures += 1;
-      const retryInMs = this.#schedule(place, retryMs(feed));
+      const retryInMs = this.#schedule(place, retryMs(feed), error.retryAfterMs ?? 0);
       if (retryInMs !== null)
         this.#events.emit('source-error', { name, error, failures: feed.failures, retryInMs });
       throw error;
@@ -317,11 +317,14 @@ export class SourceRefresher {
     place.removed += 1;
   }
 
-  #schedule(place: Place, ms: number): number | null {
+  /** @param leastMs no sooner than that; an hour at most */
+  #schedule(place: Place, ms: number, leastMs = 0): number | null {
     if (this.#stopping.signal.aborted) return null;
     const { timers, random } = this.#parts;
     // Engines that were started together must not ask together for ever.
-    const delay = ms * (0.8 + 0.4 * random());
+    const spread = 0.4 * random();
+    const least = leastMs > 0 ? Math.min(leastMs, LAST_RETRY_MS) * (1 + spread / 2) : 0;
+    const delay = Math.max(ms * (0.8 + spread), least);
     place.timer = timers.setTimeout(() => void this.#load(place).catch(() => {}), delay);
     place.timer.unref?.();
     return delay;

@@ -36,15 +36,23 @@ const unreadable: ReadonlySet<SourceFault> = new Set([
   'failed',
 ]);
 
+export interface SourceErrorOptions extends ErrorOptions {
+  /** How long the server asks to be left alone, in ms. @default null */
+  readonly retryAfterMs?: number | null | undefined;
+}
+
 /** What a source gave before stays. The URL or path is not repeated: it may hold a key. */
 export class SourceError extends ProxyWhirlError {
   declare readonly code: SourceErrorCode;
   readonly reason: SourceFault;
+  /** How long the server asks to be left alone, in ms; null when it does not. The next load waits for it, an hour at most. */
+  readonly retryAfterMs: number | null;
 
   /** @param detail a few words of our own */
-  constructor(source: string, reason: SourceFault, detail: string, options?: ErrorOptions) {
+  constructor(source: string, reason: SourceFault, detail: string, options?: SourceErrorOptions) {
     const code = unreadable.has(reason) ? 'PW_SOURCE_UNREADABLE' : 'PW_SOURCE_INVALID';
     super(code, `The source "${source}" ${messages[code]}: ${detail}.`, { source, reason }, options);
     this.reason = reason;
+    this.retryAfterMs = options?.retryAfterMs ?? null;
   }
 }

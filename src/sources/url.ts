@@ -5,6 +5,7 @@ import { OptionsError } from '../errors.js';
 import { AddressPolicy, AddressRefusedError } from '../transport/address-policy.js';
 import { Deadline } from '../transport/deadline.js';
 import { type DirectAnswer, type DirectGet, guardedGet } from '../transport/guarded-get.js';
+import { parseHttpDate, parseRetryAfter } from '../transport/retry-after.js';
 import { collectList } from './collect.js';
 import { acceptedEncodings, decodeContent } from './content-decoding.js';
 import type { ProxyListFormat } from './formats.js';
@@ -48,6 +49,8 @@ export interface UrlSourceOptions extends SourceOptions {
 /** What a source of a URL works with besides its options. */
 export interface UrlSourceParts {
   readonly clock?: Clock | undefined;
+  /** Ms since 1970, for a date in `Retry-After`. */
+  readonly wallNow?: (() => number) | undefined;
   readonly timers?: Timers | undefined;
   /** The system's resolver, when it is not given. */
   readonly lookup?: LookupFunction | undefined;
@@ -56,6 +59,8 @@ export interface UrlSourceParts {
 }
 
 const MAX_REDIRECTS = 3;
+/** Most that a server may ask to be left alone. */
+const MAX_RETRY_AFTER_MS = 3_600_000;
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 const formats = ['auto', 'text', 'json', 'jsonl', 'csv', 'html'];
 /** Says who asks and why; no browser is imitated. */
@@ -106,6 +111,7 @@ class UrlSource implements Source {
   readonly #start: URL;
   readonly #options: UrlSourceOptions;
   readonly #clock: Clock;
+  readonly #wallNow: () => number;
   readonly #timers: Timers | undefined;
   readonly #send: (url: URL, get: DirectGet) => Promise<DirectAnswer>;
 
@@ -118,6 +124,7 @@ class UrlSource implements Source {
     // Path and query are not shown: they may hold the key of an account.
     this.name = options.name ?? start.hostname.replaceAll(/[[\]]/g, '');
     this.#clock = parts.clock ?? performance;
+    this.#wallNow = parts.wallNow ?? Date.now;
     this.#timers = parts.timers;
     const policy = new AddressPolicy(options.allowPrivate, parts.lookup);
     this.#send = parts.send ?? ((to, get) => guardedGet(to, get, policy));
@@ -172,7 +179,10 @@ class UrlSource implements Source {
 
   async #read({ status, headers, body }: DirectAnswer, signal: AbortSignal): Promise<SourceBatch> {
     const { maxBytes = 10_000_000, maxDecodedBytes = 50_000_000, maxProxies = 100_000 } = this.#options;
-    if (status !== 200) throw new SourceError(this.name, 'status', `the server answered ${status}`);
+    if (status !== 200) {
+      const retryAfterMs = this.#retryAfterMs(headers);
+      throw new SourceError(this.name, 'status', `the server answered ${status}`, { retryAfterMs });
+    }
     if (Number(headers['content-length'] ?? 0) > maxBytes)
       throw new SourceError(this.name, 'too-large', `more than ${maxBytes} bytes on the wire`);
     const limits = { maxBytes, maxDecodedBytes };
@@ -181,6 +191,12 @@ class UrlSource implements Source {
     const format = this.#options.format ?? 'auto';
     const collected = await collectList(content, { name, settings, format, maxProxies, signal });
     return { changed: true, ...collected, validator: validatorOf(headers) };
+  }
+
+  /** A date is read against the server's own clock. */
+  #retryAfterMs({ date, 'retry-after': wish }: DirectAnswer['headers']): number | null {
+    const now = this.#wallNow();
+    return parseRetryAfter(wish, parseHttpDate(date, now) ?? now, MAX_RETRY_AFTER_MS);
   }
 
   #explain(error: unknown, { reason }: Deadline, timeoutMs: number): SourceError {

@@ -9,6 +9,8 @@ export interface Candidate {
   readonly stats: ProxyFigures;
   /** Small integer, stable and unique while the proxy is in the pool: its place in the pool's circular order. */
   readonly slot: number;
+  /** Set by an operator; undefined = none. */
+  readonly weight?: number | undefined;
 }
 
 /**

@@ -118,7 +118,8 @@ export class WeightIndex {
   }
 
   #guess(ofKnown: number, known: number): number {
-    return known === 0 ? 1 : (this.#shareOfMean * ofKnown) / known;
+    // All that are known may have been given a weight of 0, which says nothing of the others.
+    return known === 0 || ofKnown <= 0 ? 1 : (this.#shareOfMean * ofKnown) / known;
   }
 
   #forget(candidate: Candidate): void {

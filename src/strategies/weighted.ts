@@ -20,6 +20,8 @@ export interface WeightedSettings {
  *
  * With custom weights, 0 drains a proxy: it is not chosen even when nobody else is left, and `choose` gives undefined.
  * Only when there is no positive weight at all are all chosen alike, with a warning.
+ *
+ * A weight that an operator has given a proxy (`pool.adjust`) counts in place of either.
  * @throws OptionsError when a setting is unknown or breaks its rule
  */
 export function weighted(settings: WeightedSettings = {}): Strategy {
@@ -28,7 +30,7 @@ export function weighted(settings: WeightedSettings = {}): Strategy {
 }
 
 function bySuccessRate(): Strategy {
-  const weightOf = ({ stats }: Candidate): number | null => successRate(stats);
+  const weightOf = ({ stats, weight }: Candidate): number | null => weight ?? successRate(stats);
   const index = new WeightIndex(weightOf, 1);
   return {
     name: 'weighted',
@@ -47,8 +49,8 @@ function byCustomWeight(weights: Weights): Strategy {
   // A proxy whose weight is positive somewhere shows that a weight of 0 is meant to drain.
   let drains = typeof weights === 'object' && Object.values(weights).some((weight) => weight > 0);
   let warned = false;
-  const weightOf = ({ proxy }: Candidate): number => {
-    const weight = read(proxy);
+  const weightOf = ({ proxy, weight: adjusted }: Candidate): number => {
+    const weight = adjusted ?? read(proxy);
     drains ||= weight > 0;
     return weight;
   };
@@ -87,7 +89,7 @@ function byCustomWeight(weights: Weights): Strategy {
         faults.set(candidate, error);
       }
     },
-    score: ({ proxy }) => read(proxy),
+    score: ({ proxy, weight }) => weight ?? read(proxy),
   };
 }
 

@@ -27,8 +27,13 @@ export class AnswerHeaders {
 
   /** `name` is there, or `name: value` is there with this in its value, in lower case. */
   has(sign: string): boolean {
-    const [name = '', part = ''] = sign.split(': ', 2);
-    return this.#get(name)?.toLowerCase().includes(part) === true;
+    const colon = sign.indexOf(': ');
+    if (colon < 0) return this.#get(sign) !== null;
+    return (
+      this.#get(sign.slice(0, colon))
+        ?.toLowerCase()
+        .includes(sign.slice(colon + 2)) === true
+    );
   }
 
   /** Whether a cookie is set whose name begins so, or is this whole with a `=` at its end. */

@@ -29,7 +29,12 @@ export function answerOutcome(
  * The outcome of an attempt without an answer, or none that is whole.
  * @param shown what the outcome tells of the error; a parser's error repeats what a proxy said
  */
-export function failureOutcome(error: unknown, proxy: Proxy, verdict: Verdict, shown = error): Outcome {
+export function failureOutcome(
+  error: unknown,
+  proxy: Proxy,
+  verdict: Verdict,
+  shown: unknown = error,
+): Outcome {
   const { retryAfterMs } = error instanceof TunnelError ? error : {};
   return {
     verdict,

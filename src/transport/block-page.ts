@@ -47,10 +47,12 @@ const noParts: PageParts = { title: '', text: '', tag: '', script: '', json: '' 
  */
 export function detectBlock(answer: SeenAnswer, nowWallMs: number = Date.now()): BlockFinding {
   const headers = new AnswerHeaders(answer.headers);
-  const now = parseHttpDate(headers.get('date'), nowWallMs) ?? nowWallMs;
   const proxySpoke = answer.plainHttp && isProxySpeaking(headers);
   const rule = proxySpoke ? null : findRule(answer, headers);
-  const retryAfterMs = parseRetryAfter(headers.get('retry-after'), now);
+  const wish = headers.get('retry-after');
+  // Nearly every answer has a date, and hardly one needs it.
+  const date = wish === null ? null : parseHttpDate(headers.get('date'), nowWallMs);
+  const retryAfterMs = parseRetryAfter(wish, date ?? nowWallMs);
   const passedOn = answer.plainHttp && !proxySpoke && headers.has('via');
   return { blocked: rule !== null, rule, retryAfterMs, proxySpoke, ...(passedOn ? { passedOn } : {}) };
 }

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import { Stop, type StopSignal } from './stop-signal.js';
 
 type Abort = (reason?: Error) => void;
 
@@ -10,7 +11,7 @@ type Abort = (reason?: Error) => void;
  */
 export class EarlyAbort implements Dispatcher.DispatchHandler {
   readonly #inner: Dispatcher.DispatchHandler;
-  readonly #abandon = new AbortController();
+  readonly #abandon = new Stop();
   #abortWritten: Abort | null = null;
   #ended = false;
 
@@ -19,8 +20,8 @@ export class EarlyAbort implements Dispatcher.DispatchHandler {
   }
 
   /** Aborted when nobody waits for the request any more; its connection need not be made then. */
-  get abandoned(): AbortSignal {
-    return this.#abandon.signal;
+  get abandoned(): StopSignal {
+    return this.#abandon;
   }
 
   /** Before the dispatch. */
@@ -37,7 +38,7 @@ export class EarlyAbort implements Dispatcher.DispatchHandler {
   /** May come twice, when a request is repeated on a fresh connection. */
   onConnect(abort: Abort): void {
     this.#abortWritten = abort;
-    if (this.#ended) abort(this.#abandon.signal.reason as Error);
+    if (this.#ended) abort(this.#abandon.reason as Error);
   }
 
   onUpgrade(...args: Parameters<NonNullable<Dispatcher.DispatchHandler['onUpgrade']>>): void {

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Clock, Timer } from '../core/clock.js';
+import { urlHost } from '../core/host.js';
 import type { Lease } from '../core/lease.js';
 import type { Outcome, Verdict } from '../core/outcome.js';
 import { answerOutcome, failureOutcome, proxyPage, TELLING_MS } from './attempt-outcome.js';
@@ -45,7 +46,7 @@ export interface AttemptFailure {
 /** What one attempt needs. */
 export interface AttemptParts {
   readonly request: FetchRequest;
-  readonly order: Pick<FetchOrder, 'maxBytes' | 'phases'>;
+  readonly order: Pick<FetchOrder, 'maxBytes' | 'phases' | 'addressOf'>;
   readonly lease: Lease;
   readonly dispatcher: Dispatcher;
   readonly deadline: Deadline;
@@ -127,11 +128,15 @@ class AttemptRun {
 
   #options(request: FetchRequest): Dispatcher.RequestOptions & AbandonableOptions {
     const { url, method, headers, body } = request;
+    const { lease, order } = this.#parts;
+    const address = order.addressOf?.(url, lease.proxy) ?? null;
     return {
+      sessionId: lease.sessionId,
       origin: url.origin,
       path: `${url.pathname}${url.search}`,
       method: method as Dispatcher.HttpMethod,
       headers: Object.fromEntries(headers),
+      ...(address !== null && atAddress(address, url, headers)),
       // Undici takes an async iterable as it is, only its types do not say so. A Readable would be spent by a
       // connection that fails.
       body: body.take() as Readable | Uint8Array | null,
@@ -264,6 +269,20 @@ class AttemptRun {
     this.#cut = why;
     this.#abort();
   }
+}
+
+/** The same request to an address that stands for the name; through a tunnel, since proxies make a `Host` of a URL. */
+function atAddress(
+  address: string,
+  { protocol, port, host, hostname }: URL,
+  headers: Headers,
+): Pick<Dispatcher.RequestOptions & AbandonableOptions, 'origin' | 'servername' | 'tunnel' | 'headers'> {
+  return {
+    origin: `${protocol}//${urlHost(address)}${port === '' ? '' : `:${port}`}`,
+    servername: hostname,
+    tunnel: true,
+    headers: { ...Object.fromEntries(headers), host },
+  };
 }
 
 /** Whether another proxy can do nothing about it. */

@@ -199,13 +199,15 @@ export class FetchCall {
   }
 
   async #next(request: FetchRequest, answer: Answer, hops: number): Promise<FetchRequest | null> {
-    const { redirect } = this.#order;
+    const { redirect, onRedirect } = this.#order;
     if (redirect === 'manual') return null;
     const location = answer.headers.get('location');
     try {
       if (redirect === 'error' && isRedirect(answer.status, location))
         throw new FetchError('PW_FETCH_REDIRECT', 'the caller wants none');
-      return await followRedirect(request, answer.status, location, hops);
+      const next = await followRedirect(request, answer.status, location, hops);
+      if (next !== null) await onRedirect?.(new URL(next.url));
+      return next;
     } catch (error) {
       discard(answer.body, this.#deadline.timers);
       throw error;

@@ -1,3 +1,4 @@
+import type { Proxy } from '../core/proxy.js';
 import { FetchError } from './fetch-error.js';
 import { type ProxiedBody, type RequestBody, readBody } from './request-body.js';
 
@@ -46,6 +47,13 @@ export interface ProxiedInit extends Partial<Omit<FetchLimits, 'phases'>> {
   readonly body?: ProxiedBody | null | undefined;
   /** `follow` goes up to five steps, and takes credentials to no other origin. @default 'follow' */
   readonly redirect?: 'follow' | 'manual' | 'error' | undefined;
+  /** Told where a redirect leads before it is followed; what it throws ends the request. @default none */
+  readonly onRedirect?: ((url: URL) => void | Promise<void>) | undefined;
+  /**
+   * The IP address that a proxy is asked for instead of the name in the URL; null = the name. The target still gets the
+   * name, in `Host` and in TLS. For whoever resolves names themselves, to say where requests may lead. @default none
+   */
+  readonly addressOf?: ((url: URL, proxy: Proxy) => string | null) | undefined;
   readonly signal?: AbortSignal | null | undefined;
   /** All requests of a session use one proxy, until it fails. */
   readonly sessionId?: string | undefined;
@@ -73,6 +81,8 @@ export interface FetchRequest {
 export interface FetchOrder extends FetchLimits {
   readonly request: FetchRequest;
   readonly redirect: 'follow' | 'manual' | 'error';
+  readonly onRedirect: ProxiedInit['onRedirect'];
+  readonly addressOf: ProxiedInit['addressOf'];
   readonly retryNonIdempotent: boolean;
   /** For the choice of a proxy. */
   readonly wishes: { sessionId?: string; country?: string; tags?: readonly string[] };
@@ -102,6 +112,8 @@ export async function readOrder(
   return {
     request: { url: target, method, headers, body },
     redirect: init.redirect ?? 'follow',
+    onRedirect: init.onRedirect,
+    addressOf: init.addressOf,
     retryNonIdempotent: init.retryNonIdempotent ?? false,
     wishes: {
       ...(sessionId === undefined ? {} : { sessionId }),

@@ -1,18 +1,27 @@
 import type { Socket } from 'node:net';
 import { type buildConnector, Client, type Dispatcher } from 'undici';
+import type { StopSignal } from './stop-signal.js';
+import type { Tunnel } from './tunnel.js';
+import type { Wire } from './wire-meter.js';
 
 /** Opens one connection, unless `opening` is aborted before; `servername` is what undici wants to see in the certificate of an https target. */
 export type OpenConnection = (
   origin: URL,
   servername: string | undefined,
   opening: AbortController,
-) => Promise<Socket>;
+  sessionId: string | undefined,
+) => Promise<Tunnel>;
 
 /** Dispatch options with the signal of a caller that has left, and one who wants to know what was sent. */
 export interface AbandonableOptions extends Dispatcher.DispatchOptions {
-  readonly abandoned?: AbortSignal;
+  readonly abandoned?: StopSignal;
   /** Called right before the first byte of the request is written: until then any method may go elsewhere. */
   readonly onWriting?: () => void;
+  /** For whom the bytes are counted. */
+  readonly sessionId?: string | undefined;
+  /** For an `http:` target as well. @default false */
+  readonly tunnel?: boolean | undefined;
+  readonly servername?: string | undefined;
 }
 
 /** RFC 9110, 9.2.2. */
@@ -45,7 +54,8 @@ export class ProxyConnection extends Client {
       ? (guard: StaleGuard): boolean => super.dispatch(options, guard)
       : null;
     this.#link.wanted += 1;
-    return super.dispatch(options, new StaleGuard(handler, this.#link, again, options.onWriting));
+    this.#link.sessionId = options.sessionId;
+    return super.dispatch(options, new StaleGuard(handler, this.#link, again, options));
   }
 }
 
@@ -55,6 +65,10 @@ class Link {
   served = 0;
   /** Requests that somebody still waits for. */
   wanted = 0;
+  /** Of the request that came last. */
+  sessionId: string | undefined;
+  /** Counts the bytes of the present connection. */
+  wire: Wire | null = null;
   readonly #origin: URL;
   readonly #open: OpenConnection;
   #opening: AbortController | null = null;
@@ -79,9 +93,10 @@ class Link {
     const ended = (): void => {
       if (this.#opening === opening) this.#opening = null;
     };
-    this.#open(this.#origin, servername || undefined, opening).then(
-      (socket) => {
+    this.#open(this.#origin, servername || undefined, opening, this.sessionId).then(
+      ({ socket, wire }) => {
         ended();
+        this.wire = wire;
         callback(null, socket);
       },
       (error: Error) => {
@@ -103,24 +118,25 @@ type Again = (guard: StaleGuard) => boolean;
 class StaleGuard implements Dispatcher.DispatchHandler {
   readonly #inner: Dispatcher.DispatchHandler;
   readonly #link: Link;
-  readonly #onWriting: (() => void) | undefined;
+  readonly #options: AbandonableOptions;
   #again: Again | null;
 
   constructor(
     inner: Dispatcher.DispatchHandler,
     link: Link,
     again: Again | null,
-    onWriting: (() => void) | undefined,
+    options: AbandonableOptions,
   ) {
     this.#inner = inner;
     this.#link = link;
     this.#again = again;
-    this.#onWriting = onWriting;
+    this.#options = options;
   }
 
   onConnect(abort: (reason?: Error) => void): void {
     if (this.#link.served === 0) this.#again = null;
-    this.#onWriting?.();
+    this.#link.wire?.use(this.#options.sessionId);
+    this.#options.onWriting?.();
     this.#inner.onConnect?.(abort);
   }
 
@@ -150,6 +166,7 @@ class StaleGuard implements Dispatcher.DispatchHandler {
   onComplete(trailers: string[] | null): void {
     this.#link.served += 1;
     this.#link.wanted -= 1;
+    this.#link.wire?.count();
     this.#inner.onComplete?.(trailers);
   }
 
@@ -161,6 +178,7 @@ class StaleGuard implements Dispatcher.DispatchHandler {
       return;
     }
     this.#link.wanted -= 1;
+    this.#link.wire?.count();
     this.#inner.onError?.(error);
   }
 }

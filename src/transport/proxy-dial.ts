@@ -63,7 +63,10 @@ export async function dialProxy(
       attempt.adopt(socket);
       // Stays for good: whoever is not listening yet, or not any more, must not lose the process over a reset.
       socket.on('error', ignore);
-      const onConnect = (): void => done(socket);
+      const onConnect = (): void => {
+        attempt.connected(socket);
+        done(socket);
+      };
       const onError = (error: NodeJS.ErrnoException): void => {
         stop();
         if (noRoute.has(error.code ?? '') && at < addresses.length) tryNext();

@@ -1,4 +1,4 @@
-import type { LookupFunction, Socket } from 'node:net';
+import type { LookupFunction } from 'node:net';
 import { Agent, type Client, Dispatcher, Pool } from 'undici';
 import { urlHost } from '../core/host.js';
 import type { Proxy } from '../core/proxy.js';
@@ -7,6 +7,7 @@ import { EarlyAbort } from './early-abort.js';
 import { type AbandonableOptions, type OpenConnection, ProxyConnection } from './proxy-connection.js';
 import type { TlsSettings } from './secure-socket.js';
 import { openProxyConnection, openTunnel, type Tunnel, type TunnelLimits } from './tunnel.js';
+import type { WireMeter } from './wire-meter.js';
 
 /** How a {@link ProxyDispatcher} connects. */
 export interface ProxyDispatcherOptions {
@@ -21,6 +22,8 @@ export interface ProxyDispatcherOptions {
   readonly proxyTls?: TlsSettings | undefined;
   /** @default dns.lookup */
   readonly lookup?: LookupFunction | undefined;
+  /** Counts the bytes of all connections. @default nobody does */
+  readonly meter?: WireMeter | undefined;
 }
 
 /** What went through a dispatcher since it was made. */
@@ -84,15 +87,16 @@ export class ProxyDispatcher extends Dispatcher {
 
   #route(options: AbandonableOptions, handler: Dispatcher.DispatchHandler): boolean {
     const target = new URL(options.origin ?? '');
-    const forwards = target.protocol === 'http:' && !options.upgrade && options.method !== 'CONNECT';
+    const forwards =
+      target.protocol === 'http:' && !options.upgrade && !options.tunnel && options.method !== 'CONNECT';
     if (!forwards || this.#forward === null)
       return this.#tunnels.dispatch({ ...options, origin: target.origin }, handler);
     return this.#forward.dispatch(absoluteForm(options, target, this.#proxy), handler);
   }
 
-  readonly #openTunnel: OpenConnection = async (origin, servername, opening) => {
+  readonly #openTunnel: OpenConnection = async (origin, servername, opening, sessionId) => {
     const secure = origin.protocol === 'https:';
-    const { limits, lookup, proxyTls, tls } = this.#options;
+    const { limits, lookup, proxyTls, tls, meter } = this.#options;
     return this.#keep(
       opening,
       openTunnel({
@@ -103,27 +107,30 @@ export class ProxyDispatcher extends Dispatcher {
         limits,
         lookup,
         proxyTls,
+        meter,
+        sessionId,
         signal: opening.signal,
       }),
     );
   };
 
-  readonly #openForward: OpenConnection = async (_origin, _servername, opening) => {
-    const { limits, lookup, proxyTls } = this.#options;
+  readonly #openForward: OpenConnection = async (_origin, _servername, opening, sessionId) => {
+    const { limits, lookup, proxyTls, meter } = this.#options;
     const { signal } = opening;
-    return this.#keep(opening, openProxyConnection({ proxy: this.#proxy, limits, lookup, proxyTls, signal }));
+    const dial = { proxy: this.#proxy, limits, lookup, proxyTls, meter, sessionId, signal };
+    return this.#keep(opening, openProxyConnection(dial));
   };
 
-  async #keep(opening: AbortController, coming: Promise<Tunnel>): Promise<Socket> {
+  async #keep(opening: AbortController, coming: Promise<Tunnel>): Promise<Tunnel> {
     this.#opening.add(opening);
     try {
-      const { socket } = await coming;
+      const tunnel = await coming;
       this.#open += 1;
       this.#opened += 1;
-      socket.once('close', () => {
+      tunnel.socket.once('close', () => {
         this.#open -= 1;
       });
-      return socket;
+      return tunnel;
     } finally {
       this.#opening.delete(opening);
     }

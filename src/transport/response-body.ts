@@ -63,6 +63,8 @@ export function readAnswer(
     ended(end);
   };
   const broken = (detail: string, cause?: unknown): void => {
+    // Every body closes after its end; an error with a stack would be made for nothing.
+    if (!open) return;
     const options = cause === undefined ? undefined : { cause: presentable(cause) };
     finish('broken', new FetchError('PW_FETCH_BODY_BROKEN', detail, limits.attempts, options));
   };

@@ -7,11 +7,16 @@ const maxMs = 300_000;
  * over: it tells of a clock that is wrong, and the caller's own back-off knows better.
  *
  * @param nowWallMs what the date is read against, in ms since 1970; best the answer's own `Date`.
+ * @param mostMs instead of 300 s
  */
-export function parseRetryAfter(value: string | null | undefined, nowWallMs: number): number | null {
+export function parseRetryAfter(
+  value: string | null | undefined,
+  nowWallMs: number,
+  mostMs: number = maxMs,
+): number | null {
   const wish = value?.trim() ?? '';
   const ms = /^\d+$/.test(wish) ? Number(wish) * 1000 : dateMs(wish, nowWallMs) - nowWallMs;
-  return ms >= 0 ? Math.min(Math.max(ms, minMs), maxMs) : null;
+  return ms >= 0 ? Math.min(Math.max(ms, minMs), mostMs) : null;
 }
 
 /** A date of HTTP in ms since 1970; null when it is none. `nowWallMs` tells the century of a two-digit year. */

@@ -1,12 +1,21 @@
 import type { Socket } from 'node:net';
 import type { Proxy } from '../core/proxy.js';
+import type { StopSignal } from './stop-signal.js';
 import { TunnelError, type TunnelFault, type TunnelPhase } from './tunnel-error.js';
 import { faultOfDeadline, faultOfSilence } from './tunnel-fault.js';
+import type { Wire, WireMeter } from './wire-meter.js';
 
 /** What a phase is given to end itself with; the first call counts. */
 export interface PhaseEnd<T> {
   done(value: T): void;
   fail(fault: TunnelFault): void;
+}
+
+/** Who may call it off, and who counts what it carries, for whom. */
+export interface AttemptTerms {
+  readonly signal?: StopSignal | undefined;
+  readonly meter?: WireMeter | undefined;
+  readonly sessionId?: string | undefined;
 }
 
 /** How late a timer may fire before we take our own process for the one that was busy, in ms. */
@@ -22,13 +31,27 @@ export class TunnelAttempt {
   /** Whether a proxy that is silent now may be waiting for the target; a handshake keeps it up to date. */
   awaitsTarget = false;
   readonly #deadlineAt: number;
-  readonly #signal: AbortSignal | undefined;
+  readonly #signal: StopSignal | undefined;
+  readonly #terms: AttemptTerms;
+  #wire: Wire | null = null;
   #sockets: Socket[] = [];
 
-  constructor(proxy: Proxy, deadlineMs: number, signal: AbortSignal | undefined) {
+  constructor(proxy: Proxy, deadlineMs: number, terms: AttemptTerms) {
     this.proxy = proxy;
     this.#deadlineAt = performance.now() + deadlineMs;
-    this.#signal = signal;
+    this.#signal = terms.signal;
+    this.#terms = terms;
+  }
+
+  /** What counts the bytes of the connection; null where nothing does. */
+  get wire(): Wire | null {
+    return this.#wire;
+  }
+
+  /** The TCP connection stands: from its first byte on it is counted, whatever becomes of the attempt. */
+  connected(tcp: Socket): void {
+    const { meter, sessionId } = this.#terms;
+    this.#wire = meter?.follow(this.proxy, tcp, sessionId) ?? null;
   }
 
   /**

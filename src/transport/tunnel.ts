@@ -5,7 +5,9 @@ import { httpConnect } from './http-connect.js';
 import { dialProxy, resolveName } from './proxy-dial.js';
 import { secureSocket, type TlsSettings } from './secure-socket.js';
 import { type SocksDestination, socksConnect } from './socks-connect.js';
+import type { StopSignal } from './stop-signal.js';
 import { TunnelAttempt } from './tunnel-attempt.js';
+import type { Wire, WireMeter } from './wire-meter.js';
 
 /** The most that each phase may take, in ms. */
 export interface TunnelLimits {
@@ -27,12 +29,16 @@ const defaultTunnelLimits: TunnelLimits = Object.freeze({
 export interface DialOptions {
   /** All phases together, in ms from now. @default 30_000 */
   readonly deadlineMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: StopSignal | undefined;
   readonly limits?: Partial<TunnelLimits> | undefined;
   /** TLS towards a proxy of protocol `https`. */
   readonly proxyTls?: TlsSettings | undefined;
   /** Resolves names, as `net.connect` takes it. @default dns.lookup */
   readonly lookup?: LookupFunction | undefined;
+  /** Counts what the connection carries. @default nobody does */
+  readonly meter?: WireMeter | undefined;
+  /** For whom it is opened. @default no session */
+  readonly sessionId?: string | undefined;
 }
 
 /** Options of {@link openTunnel}. */
@@ -61,6 +67,8 @@ export interface Tunnel {
   readonly timings: TunnelTimings;
   /** Our own address on the way to the proxy. */
   readonly localAddress: string | undefined;
+  /** What counts its bytes; null where nothing does. */
+  readonly wire: Wire | null;
 }
 
 const defaultDeadlineMs = 30_000;
@@ -72,7 +80,7 @@ const defaultDeadlineMs = 30_000;
  */
 export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
   const { proxy, tls } = options;
-  const attempt = new TunnelAttempt(proxy, options.deadlineMs ?? defaultDeadlineMs, options.signal);
+  const attempt = new TunnelAttempt(proxy, options.deadlineMs ?? defaultDeadlineMs, options);
   const limits = { ...defaultTunnelLimits, ...options.limits };
   try {
     const target = checkTarget(attempt, options);
@@ -83,11 +91,11 @@ export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
       await httpConnect(attempt, below, `${urlHost(target.host)}:${target.port}`, limits.handshakeMs);
     else await socksConnect(attempt, below, destination, limits.handshakeMs);
     watch.lap('handshakeMs');
-    if (tls === undefined) return watch.tunnel(below);
+    if (tls === undefined) return watch.tunnel(below, attempt.wire);
     const limitMs = limits.tlsMs;
     const socket = await secureSocket(attempt, 'tls', { below, host: target.host, limitMs, settings: tls });
     watch.lap('tlsMs');
-    return watch.tunnel(socket);
+    return watch.tunnel(socket, attempt.wire);
   } catch (error) {
     attempt.discard();
     throw error;
@@ -99,12 +107,11 @@ export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
  * {@link openTunnel}.
  */
 export async function openProxyConnection(options: DialOptions & { readonly proxy: Proxy }): Promise<Tunnel> {
-  const attempt = new TunnelAttempt(options.proxy, options.deadlineMs ?? defaultDeadlineMs, options.signal);
+  const attempt = new TunnelAttempt(options.proxy, options.deadlineMs ?? defaultDeadlineMs, options);
   const watch = new PhaseWatch();
   try {
-    return watch.tunnel(
-      await reachProxy(attempt, options, { ...defaultTunnelLimits, ...options.limits }, watch),
-    );
+    const socket = await reachProxy(attempt, options, { ...defaultTunnelLimits, ...options.limits }, watch);
+    return watch.tunnel(socket, attempt.wire);
   } catch (error) {
     attempt.discard();
     throw error;
@@ -189,7 +196,15 @@ class PhaseWatch {
     this.#at = performance.now();
   }
 
-  tunnel(socket: Socket): Tunnel {
-    return { socket, timings: this.#timings, localAddress: socket.localAddress };
+  tunnel(socket: Socket, wire: Wire | null): Tunnel {
+    return {
+      socket,
+      timings: this.#timings,
+      // The system is asked for it, and hardly anybody wants to know.
+      get localAddress() {
+        return socket.localAddress;
+      },
+      wire,
+    };
   }
 }

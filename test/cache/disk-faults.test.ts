@@ -22,6 +22,7 @@ import { CacheKeyError, CacheStorageError, type ProxyWhirlError } from '../../sr
 import { nodeTimers } from '../../src/transport/node-timers.js';
 import { canaries, epoch, openEntry, revealed, testEntry, testRing } from '../support/cache-entries.js';
 import { type DiskTierSettings, diskTiers, openDiskTier } from '../support/disk-tiers.js';
+import { loopTime } from '../support/loop-time.js';
 import { seededRandom } from '../support/seeded-random.js';
 
 const writer = join(import.meta.dirname, '../support/cache-writer.ts');
@@ -72,7 +73,7 @@ describe.each(diskTiers)('a tier on disk: %s', (name) => {
       await tier.close();
     }
     expect(await all(open())).toHaveLength(100);
-  }, 60_000);
+  }, 300_000);
 
   it(`K-15 loses nothing acknowledged in ${kills} SIGKILLs during writes`, async () => {
     const random = seededRandom(7);
@@ -160,7 +161,7 @@ describe.each(diskTiers)('a tier on disk: %s', (name) => {
       while (performance.now() < moment);
       child.kill('SIGSTOP');
       const entry = openEntry(n);
-      const started = performance.now();
+      const passed = loopTime();
       // The lock of one who gives no sign of life is taken over after 400 ms. SQLite's is never taken over.
       const stored = await tier.put([entry]).then(
         () => true,
@@ -171,7 +172,7 @@ describe.each(diskTiers)('a tier on disk: %s', (name) => {
       );
       if (stored) {
         mine.push(entry);
-        longest = Math.max(longest, performance.now() - started);
+        longest = Math.max(longest, passed());
       }
       if (name === 'file') expect(stored).toBe(true);
       child.kill('SIGCONT');
@@ -261,7 +262,7 @@ describe.each(diskTiers)('a tier on disk: %s', (name) => {
     await tier.close();
     const keys = new Set((await all(open())).map(({ key }) => key));
     expect([...acknowledged, ...later.map(({ key }) => key)].filter((key) => !keys.has(key))).toEqual([]);
-  }, 60_000);
+  });
 
   it('K-04 keeps every record through a run with the wrong key', async () => {
     await filled(20);
@@ -321,7 +322,7 @@ describe.each(diskTiers)('a tier on disk: %s', (name) => {
     expect(found.map(({ proxy }) => proxy.password?.reveal()).sort()).toEqual(
       Array.from({ length: 300 }, (_, n) => `${canaries.password}-${n}`).sort(),
     );
-  }, 60_000);
+  });
 
   it(`K-60 gives out nothing wrong after any of ${damages} damages, and goes on`, async () => {
     await filled(60);
@@ -365,7 +366,7 @@ describe.each(diskTiers)('a tier on disk: %s', (name) => {
 describe('K-61 K-03 the database', () => {
   it('K-61 is waited for off the event loop while another process has it locked', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'pw-busy-'));
-    const tier = openDiskTier('sqlite', { dir, busyTimeoutMs: 300 });
+    const tier = openDiskTier('sqlite', { dir, busyTimeoutMs: 2_000 });
     onTestFinished(async () => {
       await tier.close();
       rmSync(dir, { recursive: true });
@@ -387,7 +388,8 @@ describe('K-61 K-03 the database', () => {
       other.exec('ROLLBACK');
       other.close();
     }
-    expect(longest).toBeLessThan(150);
+    // One that waited on the event loop would hold it up for all of the 2 s.
+    expect(longest).toBeLessThan(1_000);
     await tier.put([testEntry(2)]);
     expect(await tier.get(testEntry(2).key)).not.toBeNull();
   });

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type CacheEntry, checkEntry, clampTimes, createEntry, isLive } from '../../src/cache/entry.js';
-import { RowCodec, rowAt, rowColumns, type StoredRow } from '../../src/cache/stored-row.js';
+import { rowAt, rowColumns, type StoredRow } from '../../src/cache/row-seal.js';
+import { RowCodec } from '../../src/cache/stored-row.js';
 import { createProxy, type ProxyFields } from '../../src/core/proxy.js';
 import {
   CacheCorruptionError,
@@ -114,7 +115,8 @@ describe('K-01 K-04 a persisted record', () => {
     const row = codec.encode(testEntry(1));
     expect(JSON.stringify(row)).not.toContain(canaries.username);
     expect(JSON.stringify(row)).not.toContain(canaries.password);
-    expect(row[rowAt.password]).toMatch(/^pw1\./);
+    expect([row[rowAt.username], row[rowAt.password]]).toEqual([null, null]);
+    expect(row[rowAt.mac]).toMatch(/^pw1\./);
   });
 
   it('K-60 is refused when any one of its columns was changed', () => {
@@ -135,7 +137,7 @@ describe('K-01 K-04 a persisted record', () => {
 
   it('K-60 of one proxy is not taken for that of another, nor for one of another tier', () => {
     const swapped = [...codec.encode(testEntry(1))];
-    swapped[rowAt.password] = codec.encode(testEntry(2))[rowAt.password] ?? null;
+    swapped[rowAt.mac] = codec.encode(testEntry(2))[rowAt.mac] ?? null;
     expect(() => codec.decode(swapped)).toThrow(CacheCorruptionError);
     expect(() => new RowCodec('sqlite', testRing()).decode(codec.encode(testEntry(1)))).toThrow(
       CacheCorruptionError,

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -302,11 +301,10 @@ describe('K-18 K-61 a tier in trouble', () => {
     slow.stall = new Promise((resolve) => {
       go = resolve;
     });
-    const started = performance.now();
+    // One that waited for it would never come back.
     expect(await cache.get(key(1))).not.toBeNull();
     expect(await cache.put([proxy(2)])).toEqual({ durable: true });
     expect(await cache.get(key(2))).not.toBeNull();
-    expect(performance.now() - started).toBeLessThan(1000);
     slow.stall = null;
     go();
   });
@@ -441,6 +439,28 @@ describe('K-65 coherence across the tiers', () => {
   });
 });
 
+describe('K-14 a long list', () => {
+  it('is noted in memory at once, and on the other tiers after the next flush', async () => {
+    const { cache, tiers } = world([10, 10]);
+    await cache.note([proxy(1), proxy(2)]);
+    expect(await tiers[0]?.get(key(1))).toMatchObject({ key: key(1) });
+    expect(await tiers[1]?.get(key(1))).toBeNull();
+    expect(await cache.flush()).toBe(true);
+    expect(await tiers[1]?.get(key(1))).toMatchObject({ key: key(1) });
+  });
+
+  it('goes to a tier in puts of the size that the tier asks for, of 512 entries else', async () => {
+    const { cache, tiers } = world([2000, 2000, 2000]);
+    Object.assign(tiers[1] as object, { entriesPerPut: 700 });
+    await cache.put(Array.from({ length: 1500 }, (_, n) => proxy(n)));
+    const puts = tiers.map(({ calls }) => calls.filter((call) => call === 'put').length);
+    // Two pieces of 1,024 and 476 are noted before the first write begins.
+    expect(puts.slice(1)).toEqual([3, 3]);
+    await cache.put(Array.from({ length: 700 }, (_, n) => proxy(n)));
+    expect(tiers.map(({ calls }) => calls.filter((call) => call === 'put').length).slice(1)).toEqual([4, 5]);
+  });
+});
+
 describe('K-62 100,000 operations at the same time', () => {
   it('lose no use and no entry, and let the event loop go on', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'pw-many-'));
@@ -477,19 +497,26 @@ describe('K-62 100,000 operations at the same time', () => {
       gets += 1;
       return cache.get(at);
     };
-    const delay = monitorEventLoopDelay({ resolution: 5 });
-    delay.enable();
-    const started = performance.now();
+    let answered = 0;
+    let most = 0;
+    const count = (): void => {
+      most = Math.max(most, answered);
+      answered = 0;
+      beat = setImmediate(count);
+    };
+    let beat = setImmediate(count);
     const waiting: Promise<unknown>[] = [];
     for (let i = 0; i < 100_000; i++) {
-      waiting.push(operation(i));
+      waiting.push(operation(i).then(() => ++answered));
       // As many callers as a busy process has: what one of them does in one turn is its own.
       if (i % 500 === 0) await new Promise((go) => setImmediate(go));
     }
     await Promise.all(waiting);
-    delay.disable();
-    expect(performance.now() - started).toBeLessThan(20_000);
-    expect(delay.percentile(99) / 1e6).toBeLessThan(50);
+    clearImmediate(beat);
+    // For how long it waits is the matter of bench/cache; here, for how many answers: those of one write to the disk,
+    // which grow with the load, and never most of them.
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThan(10_000);
     await cache.flush();
     expect([cache.figures().hits, cache.figures().misses]).toEqual([gets, 0]);
     // What is on the disk, not what is in memory.
@@ -501,7 +528,7 @@ describe('K-62 100,000 operations at the same time', () => {
       }
       expect(uses).toBe(gets);
     }
-  }, 60_000);
+  });
 
   it('give the event loop a turn now and then while all is read from memory', async () => {
     const { cache } = world([10]);

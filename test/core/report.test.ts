@@ -6,7 +6,7 @@ import { blame, testEngine } from '../support/test-engine.js';
 describe('stats()', () => {
   it('has a line per proxy, in the order of the pool, with its figures as of now', () => {
     const { rotator, clock } = testEngine(2, { random: () => 0 });
-    rotator.acquire({ sessionId: 's' }).succeed({ latencyMs: 120 });
+    rotator.acquire({ sessionId: 's' }).succeed({ latencyMs: 120, bytes: 70 });
     const open = rotator.acquire();
     blame(rotator, open.proxy.id, 5);
     const expected = {
@@ -17,6 +17,9 @@ describe('stats()', () => {
       succeeded: 1,
       failed: 5,
       active: 1,
+      bytesUp: 0,
+      bytesDown: 70,
+      budgets: [],
       proxies: [
         {
           proxyId: rotator.pool.list()[0]?.id,
@@ -29,6 +32,8 @@ describe('stats()', () => {
           active: 0,
           emaLatencyMs: 120,
           windowCount: 1,
+          bytesUp: 0,
+          bytesDown: 70,
         },
         {
           proxyId: open.proxy.id,
@@ -41,6 +46,8 @@ describe('stats()', () => {
           active: 1,
           emaLatencyMs: null,
           windowCount: 6,
+          bytesUp: 0,
+          bytesDown: 0,
         },
       ],
     };
@@ -78,6 +85,9 @@ describe('stats()', () => {
       succeeded: 0,
       failed: 0,
       active: 0,
+      bytesUp: 0,
+      bytesDown: 0,
+      budgets: [],
       proxies: [],
     });
   });

@@ -23,6 +23,7 @@ describe('a session', () => {
       lastUsedAt: 1500,
       expiresAt: 1_801_500,
       requestCount: 2,
+      bytes: 0,
     });
   });
 

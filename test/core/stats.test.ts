@@ -54,6 +54,8 @@ describe('counters', () => {
       active: 1,
       emaLatencyMs: null,
       windowCount: 0,
+      bytesUp: 0,
+      bytesDown: 0,
     });
     subject.finish('failed');
     expect(subject).toMatchObject({ active: 0, completed: 1, failed: 1 });

@@ -23,30 +23,26 @@ describe('a wall in a browser, under wire()', () => {
     { what: 'a page that looks like success', answer: captcha },
     { what: 'a refusal', answer: { ...captcha, status: 403 } },
     { what: 'a challenge', answer: { ...captcha, status: 503 } },
-  ])(
-    '$what is retried through another proxy before the handler sees it',
-    { timeout: 60_000 },
-    async ({ answer }) => {
-      const lab = await walled(answer);
-      const whirl = whirlOver(lab);
-      const settled = settledBy(whirl);
-      const titles: string[] = [];
-      const { done, failed } = await crawlInBrowser(whirl, pageUrls(lab.site.httpsUrl, 3), {
-        maxConcurrency: 1,
-        requestHandler: async ({ page }) => void titles.push(await page.title()),
-      });
-      expect([done.length, failed.length]).toEqual([3, 0]);
-      expect(titles.toSorted()).toEqual(['Page 1', 'Page 2', 'Page 3']);
-      expect(settled.map(({ verdict }) => verdict).toSorted()).toEqual([
-        'banned',
-        'success',
-        'success',
-        'success',
-      ]);
-    },
-  );
+  ])('$what is retried through another proxy before the handler sees it', async ({ answer }) => {
+    const lab = await walled(answer);
+    const whirl = whirlOver(lab);
+    const settled = settledBy(whirl);
+    const titles: string[] = [];
+    const { done, failed } = await crawlInBrowser(whirl, pageUrls(lab.site.httpsUrl, 3), {
+      maxConcurrency: 1,
+      requestHandler: async ({ page }) => void titles.push(await page.title()),
+    });
+    expect([done.length, failed.length]).toEqual([3, 0]);
+    expect(titles.toSorted()).toEqual(['Page 1', 'Page 2', 'Page 3']);
+    expect(settled.map(({ verdict }) => verdict).toSorted()).toEqual([
+      'banned',
+      'success',
+      'success',
+      'success',
+    ]);
+  });
 
-  it('reaches the handler with onBlocked report, and is settled as banned', { timeout: 60_000 }, async () => {
+  it('reaches the handler with onBlocked report, and is settled as banned', async () => {
     const lab = await walled(captcha);
     const whirl = whirlOver(lab, { onBlocked: 'report' });
     const settled = settledBy(whirl);
@@ -65,7 +61,6 @@ describe('a proxy that fails in a browser', () => {
     { mode: 'incognito pages', launchContext: { useIncognitoPages: true } },
   ])(
     'takes its session with it: none of its later requests names the dead one, in $mode',
-    { timeout: 60_000 },
     async ({ launchContext }) => {
       const lab = await labOf([{}, {}, { fault: 'reset' }]);
       const whirl = whirlOver(lab, { breaker: { threshold: 1_000 } });

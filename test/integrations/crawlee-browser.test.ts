@@ -38,54 +38,48 @@ function urls(lab: Lab): string[] {
 }
 
 describe('PlaywrightCrawler with four proxies, one of them bad', () => {
-  it.each(modes)(
-    'C-03 blames the proxy that carried the request in $mode',
-    { timeout: 120_000 },
-    async ({ launch, wired }) => {
-      await using lab = await startLab({ proxies: [{}, {}, {}, { fault: 'reset' }] });
-      await using whirl = proxywhirl({ proxies: lab.urls });
-      const addressOf = new Map(whirl.rotator.pool.list().map(({ id, proxy }) => [id, proxy.host]));
-      /** What our statistics say served each page, in the order in which leases were settled. */
-      const named: string[] = [];
-      whirl.rotator.on('settled', ({ proxyId, verdict }) => {
-        if (verdict === 'success') named.push(addressOf.get(proxyId) ?? 'unknown');
-      });
-      const pages: { seen: string; named: string }[] = [];
-      const options: PlaywrightCrawlerOptions = {
-        ...browserOptions(launch),
-        proxyConfiguration: whirl,
-        async requestHandler({ page, proxyInfo }) {
-          const { address } = JSON.parse(await page.innerText('body')) as { address: string };
-          pages.push({ seen: address, named: proxyInfo?.hostname ?? 'none' });
-        },
-      };
-      const failed: string[] = [];
-      const crawler = new PlaywrightCrawler(
-        {
-          ...(wired ? whirl.wire(options) : options),
-          failedRequestHandler: ({ request }) => void failed.push(request.url),
-        },
-        new Configuration({ persistStorage: false }),
-      );
-      await crawler.run(urls(lab));
+  it.each(modes)('C-03 blames the proxy that carried the request in $mode', async ({ launch, wired }) => {
+    await using lab = await startLab({ proxies: [{}, {}, {}, { fault: 'reset' }] });
+    await using whirl = proxywhirl({ proxies: lab.urls });
+    const addressOf = new Map(whirl.rotator.pool.list().map(({ id, proxy }) => [id, proxy.host]));
+    /** What our statistics say served each page, in the order in which leases were settled. */
+    const named: string[] = [];
+    whirl.rotator.on('settled', ({ proxyId, verdict }) => {
+      if (verdict === 'success') named.push(addressOf.get(proxyId) ?? 'unknown');
+    });
+    const pages: { seen: string; named: string }[] = [];
+    const options: PlaywrightCrawlerOptions = {
+      ...browserOptions(launch),
+      proxyConfiguration: whirl,
+      async requestHandler({ page, proxyInfo }) {
+        const { address } = JSON.parse(await page.innerText('body')) as { address: string };
+        pages.push({ seen: address, named: proxyInfo?.hostname ?? 'none' });
+      },
+    };
+    const failed: string[] = [];
+    const crawler = new PlaywrightCrawler(
+      {
+        ...(wired ? whirl.wire(options) : options),
+        failedRequestHandler: ({ request }) => void failed.push(request.url),
+      },
+      new Configuration({ persistStorage: false }),
+    );
+    await crawler.run(urls(lab));
 
-      expect(failed).toEqual([]);
-      expect(pages).toHaveLength(REQUESTS);
-      expect(pages.filter(({ seen, named: name }) => seen !== name)).toEqual([]);
-      expect(tally(named)).toEqual(tally(pages.map(({ seen }) => seen)));
-      const [bad, ...good] = whirl.rotator.stats().proxies.toSorted((a, b) => a.succeeded - b.succeeded);
-      expect(bad).toMatchObject({ succeeded: 0 });
-      expect(bad?.failed).toBeGreaterThan(0);
-      for (const proxy of good) {
-        expect(proxy).toMatchObject({ health: 'closed', failed: 0, active: 0 });
-        expect(proxy.succeeded).toBeGreaterThan(0);
-      }
-    },
-  );
+    expect(failed).toEqual([]);
+    expect(pages).toHaveLength(REQUESTS);
+    expect(pages.filter(({ seen, named: name }) => seen !== name)).toEqual([]);
+    expect(tally(named)).toEqual(tally(pages.map(({ seen }) => seen)));
+    const [bad, ...good] = whirl.rotator.stats().proxies.toSorted((a, b) => a.succeeded - b.succeeded);
+    expect(bad).toMatchObject({ succeeded: 0 });
+    expect(bad?.failed).toBeGreaterThan(0);
+    for (const proxy of good) {
+      expect(proxy).toMatchObject({ health: 'closed', failed: 0, active: 0 });
+      expect(proxy.succeeded).toBeGreaterThan(0);
+    }
+  });
 
-  it('C-03 moves the blame when Crawlee used another browser than the named proxy’s', {
-    timeout: 120_000,
-  }, async () => {
+  it('C-03 moves the blame when Crawlee used another browser than the named proxy’s', async () => {
     await using lab = await startLab({ proxies: [{}, {}, {}, {}] });
     // Without affinity Crawlee reuses the first browser for everything: only the hooks see which proxy it has.
     await using whirl = proxywhirl({ proxies: lab.urls, browserAffinity: false });

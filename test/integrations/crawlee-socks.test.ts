@@ -1,58 +1,86 @@
 import { describe, expect, it } from 'vitest';
-import { parseProxy } from '../../src/core/parse.js';
-import { wasNotAsked } from '../../src/integrations/crawlee-socks.js';
 import type { ProxySpec } from '../../src/lab/index.js';
-import { record } from '../support/test-engine.js';
-import { crawlInBrowser, labOf, pageUrls, settledBy, whirlOver } from './crawling.js';
+import { crawlInBrowser, crawlPages, labOf, pageUrls, settledBy, whirlOver } from './crawling.js';
 
-const TEXT =
-  'Detected a session error, rotating session... \npage.goto: net::ERR_PROXY_CONNECTION_FAILED at https://a.test/';
+const credentials = { username: 'lab user', password: 'p@ss:word' };
+const kinds: [string, ProxySpec][] = [
+  ['socks5', { kind: 'socks5' }],
+  ['socks5 with credentials', { kind: 'socks5', credentials }],
+  ['socks4a', { kind: 'socks4a' }],
+  ['socks4 with a user id', { kind: 'socks4', credentials: { username: 'lab', password: '' } }],
+];
 
-describe('a proxy that the browser was not handed', () => {
+describe('SOCKS proxies in Crawlee’s HTTP crawlers', () => {
+  it.each(kinds)('C-07 carry both schemes, by the proxy that is named: %s', async (_, spec) => {
+    const lab = await labOf([spec, spec]);
+    const whirl = whirlOver(lab);
+    const settled = settledBy(whirl);
+    const urls = [...pageUrls(lab.site.httpUrl, 4), ...pageUrls(lab.site.httpsUrl, 4)];
+    const { done, failed } = await crawlPages(whirl, urls);
+    expect([done.length, failed]).toEqual([8, []]);
+    const carried = new Map(
+      [...lab.site.byAddress].map(([address, { requests }]) => [address, requests] as const),
+    );
+    const named = new Map<string, number>();
+    for (const { proxyId, verdict } of settled) {
+      expect(verdict).toBe('success');
+      const host = whirl.rotator.pool.get(proxyId)?.proxy.host ?? '';
+      named.set(host, (named.get(host) ?? 0) + 1);
+    }
+    expect(named).toEqual(carried);
+    expect([...carried.keys()].toSorted()).toEqual(['127.0.0.2', '127.0.0.3']);
+  });
+
   it.each([
-    ['socks5://192.0.2.1:1080', TEXT, true],
-    ['socks4://192.0.2.1:1080', TEXT, true],
-    ['socks5://us:er@192.0.2.1:1080', TEXT, false],
-    ['http://192.0.2.1:8000', TEXT, false],
-    ['socks5://192.0.2.1:1080', 'net::ERR_PROXY_CONNECTION_FAILED at https://a.test/', false],
-    ['socks5://192.0.2.1:1080', 'page.goto: net::ERR_SOCKS_CONNECTION_FAILED', false],
-  ])('is told by its protocol and the error of Playwright: %s, %s', (line, message, expected) => {
-    expect(wasNotAsked(parseProxy(line), new Error(message))).toBe(expected);
+    ['dead', { fault: 'dead' }, 'proxy'],
+    ['refusing the password', { credentials, wrongPassword: true }, 'auth'],
+    ['speaking no SOCKS', { fault: 'garbage' }, 'proxy'],
+  ] as const)(
+    'C-07 are blamed by what our own tunnel saw, not by what the client made of it: %s',
+    async (_, spec, verdict) => {
+      const lab = await labOf([{ kind: 'socks5', ...spec }]);
+      const whirl = whirlOver(lab, { breaker: { threshold: 1_000 }, freeRetries: 0 });
+      const settled = settledBy(whirl);
+      const urls = [lab.site.httpUrl, lab.site.httpsUrl];
+      const { failed } = await crawlPages(whirl, urls, { maxRequestRetries: 0 });
+      expect(failed).toHaveLength(2);
+      expect(new Set(settled.map((event) => event.verdict))).toEqual(new Set([verdict]));
+    },
+  );
+
+  it('are not charged a whole fault for a target that is not there', async () => {
+    const lab = await labOf([{ kind: 'socks5' }]);
+    const whirl = whirlOver(lab);
+    const settled = settledBy(whirl);
+    await crawlPages(whirl, ['https://127.0.0.1:1/'], { maxRequestRetries: 0 });
+    expect(new Set(settled.map(({ verdict }) => verdict))).toEqual(new Set(['ambiguous']));
   });
 });
 
-describe('PlaywrightCrawler and SOCKS proxies without credentials', () => {
-  const crawl = async (socks: ProxySpec, launchContext: object) => {
-    const lab = await labOf([{}, socks]);
-    const whirl = whirlOver(lab, { breaker: { threshold: 1_000 } });
-    const told = record(whirl.rotator, 'unusable');
-    const settled = settledBy(whirl);
-    const { done, failed } = await crawlInBrowser(whirl, pageUrls(lab.site.httpsUrl, 6), {
-      maxConcurrency: 1,
-      maxRequestRetries: 0,
-      launchContext,
-    });
-    const id = whirl.rotator.pool.list()[1]?.id;
-    const verdicts = new Set(settled.filter(({ proxyId }) => proxyId === id).map(({ verdict }) => verdict));
-    return { done: done.length, failed, told, id, verdicts: [...verdicts], proxy: lab.proxies[1] };
-  };
-
-  it('in its default mode: nobody is charged, no URL is lost, and an event says once what to do', {
-    timeout: 60_000,
-  }, async () => {
-    const { done, failed, told, id, verdicts, proxy } = await crawl({ kind: 'socks5' }, {});
-    expect([done, failed, verdicts, proxy?.stats.connections]).toEqual([6, [], ['local'], 0]);
-    expect(told).toEqual([{ proxyId: id, message: expect.stringContaining('useIncognitoPages') }]);
-  });
-
-  it('in incognito pages: they serve, and one that is dead is to blame', { timeout: 60_000 }, async () => {
-    const launch = { useIncognitoPages: true };
-    expect(await crawl({ kind: 'socks5' }, launch)).toMatchObject({
-      done: 6,
-      verdicts: ['success'],
-      told: [],
-    });
-    const dead = await crawl({ kind: 'socks5', fault: 'dead' }, launch);
-    expect(dead).toMatchObject({ done: 6, failed: [], verdicts: ['proxy'], told: [] });
-  });
+describe('SOCKS proxies in PlaywrightCrawler', () => {
+  it.each([
+    ['its default mode', {}],
+    ['incognito pages', { useIncognitoPages: true }],
+  ])(
+    'C-07 serve with and without credentials, and a dead one is to blame, in %s',
+    async (_, launchContext) => {
+      const lab = await labOf([
+        { kind: 'socks5' },
+        { kind: 'socks5', credentials },
+        { kind: 'socks5', fault: 'dead' },
+      ]);
+      const whirl = whirlOver(lab, { breaker: { threshold: 1_000 } });
+      const settled = settledBy(whirl);
+      const { done, failed } = await crawlInBrowser(whirl, pageUrls(lab.site.httpsUrl, 6), {
+        maxConcurrency: 1,
+        launchContext,
+      });
+      expect([done.length, failed]).toEqual([6, []]);
+      expect([...lab.site.byAddress.keys()].toSorted()).toEqual(['127.0.0.2', '127.0.0.3']);
+      const dead = whirl.rotator.pool.list()[2]?.id;
+      const failures = settled.filter(({ verdict }) => verdict !== 'success');
+      expect(failures.length).toBeGreaterThan(0);
+      for (const failure of failures) expect(failure).toMatchObject({ proxyId: dead, verdict: 'proxy' });
+    },
+  );
 });

@@ -117,7 +117,7 @@ describe('a proxy that begins to hang, with adaptiveTimeouts', () => {
       expect(cut.failed).toHaveLength(1);
       expect(cut.verdicts).toEqual(['ambiguous']);
       expect(cut.tookMs).toBeGreaterThan(950);
-      expect(cut.tookMs).toBeLessThan(5_000);
+      expect(cut.tookMs).toBeLessThan(20_000);
     },
   );
 
@@ -128,7 +128,7 @@ describe('a proxy that begins to hang, with adaptiveTimeouts', () => {
     expect(verdicts).toEqual(['ambiguous', 'success']);
   });
 
-  it('is cut in a browser too', { timeout: 60_000 }, async () => {
+  it('is cut in a browser too', async () => {
     const options = { adaptiveTimeouts: true, freeRetries: 0 };
     const cut = await hangAfterThree([], options, 'https', crawlInBrowser);
     expect(cut.failed).toHaveLength(1);

@@ -52,13 +52,11 @@ describe('whirlGot', () => {
         timeout: { request: 1_500 },
       });
       for (const url of [`http://127.0.0.1:${sink.port}/`, `https://127.0.0.1:${sink.port}/`]) {
-        const startedAt = performance.now();
         const error = await got(url).catch((caught: unknown) => caught);
         expect(error).toBeInstanceOf(Error);
         const broken = await (async () => streamed(got.stream(url)))().catch((caught: unknown) => caught);
         expect(broken).toBeInstanceOf(Error);
         expect(String(error) + String(broken)).not.toContain('right');
-        expect(performance.now() - startedAt).toBeLessThan(5_000);
       }
       expect(settled).toHaveLength(world.acquired());
       expect(settled.length).toBeGreaterThan(0);
@@ -68,7 +66,6 @@ describe('whirlGot', () => {
       // Got-scraping's own probe for HTTP/2 cannot be ended from outside.
       if (options.keepAlive) await noSocketsLeft(lab);
     },
-    20_000,
   );
 
   it.each(modes)(
@@ -112,27 +109,51 @@ describe('whirlGot', () => {
     },
   );
 
-  it('C-06 uses one tunnel for many https requests, in the order of a browser’s headers', async () => {
+  it('C-06 uses one tunnel for many https requests', async () => {
     await using world = await clientLab([{}]);
     const { lab, whirl } = world;
     const got = gotScraping.extend(whirlGot(whirl, { keepAlive: true }));
     const sessionToken = {};
     for (let i = 0; i < 100; i++) await got(`${lab.site.httpsUrl}/ip`, { sessionToken });
     expect(lab.proxies[0]?.stats.connections).toBeLessThanOrEqual(5);
-    const seen = async (): Promise<string[]> => {
-      const { rawHeaders } = await got(`${lab.site.httpsUrl}/headers`, { sessionToken }).json<{
-        rawHeaders: string[];
-      }>();
-      return rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
-    };
-    // Which browser is drawn differs; in all of them these follow each other.
-    const names = await seen();
-    const places = ['user-agent', 'accept', 'accept-encoding'].map((name) => names.indexOf(name));
-    expect(places).toEqual([...places].sort((one, other) => one - other));
-    expect(places[0]).toBeGreaterThanOrEqual(0);
-    expect(await seen()).toEqual(names);
     await whirl.close();
     await noSocketsLeft(lab);
+  });
+
+  it.each([
+    ['chrome', ['Host', 'User-Agent', 'Accept', 'Referer', 'Accept-Encoding', 'Accept-Language']],
+    ['edge', ['Host', 'User-Agent', 'Accept', 'Referer', 'Accept-Encoding', 'Accept-Language']],
+    ['firefox', ['Host', 'User-Agent', 'Accept', 'Accept-Language', 'Accept-Encoding', 'Referer']],
+    ['safari', ['Referer', 'Accept', 'User-Agent', 'Accept-Encoding', 'Accept-Language', 'Host']],
+  ])('C-06 sends its headers in the order of %s', async (browser, order) => {
+    await using world = await clientLab([{}]);
+    const { lab, whirl } = world;
+    const got = gotScraping.extend(whirlGot(whirl, { keepAlive: true }));
+    // The caller's own takes its place among them.
+    const headers = { referer: 'https://shop.test/' };
+    const request = { headers, sessionToken: {}, headerGeneratorOptions: { browsers: [browser] } };
+    const seen = async (): Promise<string[]> => {
+      const { rawHeaders } = await got(`${lab.site.httpsUrl}/headers`, request as object).json<{
+        rawHeaders: string[];
+      }>();
+      return rawHeaders.filter((_, index) => index % 2 === 0);
+    };
+    const names = await seen();
+    // Which of its versions is drawn differs; in all of them these follow each other.
+    expect(names.filter((name) => order.includes(name))).toEqual(order);
+    expect(await seen()).toEqual(names);
+  });
+
+  it('opens many connections at the same time without a warning', async () => {
+    await using world = await clientLab([{}]);
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', onWarning);
+    const got = gotScraping.extend(whirlGot(world.whirl, { keepAlive: true }));
+    await Promise.all(Array.from({ length: 20 }, () => got(`${world.lab.site.httpsUrl}/ip`)));
+    process.off('warning', onWarning);
+    expect(world.lab.proxies[0]?.stats.connections).toBe(20);
+    expect(warnings.filter(({ name }) => name === 'MaxListenersExceededWarning')).toEqual([]);
   });
 
   it.each(modes)(

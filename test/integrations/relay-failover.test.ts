@@ -8,10 +8,12 @@ import { startRelay } from '../../src/integrations/relay.js';
 import type { ProxySpec } from '../../src/lab/index.js';
 import { seededRandom } from '../../src/lab/index.js';
 import { connectThrough, getInside, getThrough } from '../lab/raw-client.js';
+import { loopTime } from '../support/loop-time.js';
 import {
   converse,
   dialRelay,
   openSockets,
+  type RelayWorld,
   relayWorld,
   secureThrough,
   socksThrough,
@@ -89,10 +91,10 @@ describe('failover before the first byte', () => {
 
   it('gives up at the deadline', async () => {
     const { lab, relay } = await relayWorld({ proxies: [{ fault: 'hang' }], relay: { deadlineMs: 300 } });
-    const startedAt = performance.now();
+    const passed = loopTime();
     expect((await getThrough(relay.url, `${lab.site.httpUrl}/ip`)).status).toBe(504);
     expect((await connectThrough(relay.url, authorityOf(lab.site.httpsUrl))).status).toBe(504);
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(passed()).toBeLessThan(1_000);
   });
 
   it('answers 503 with Retry-After where there is nobody, and never goes direct', async () => {
@@ -157,17 +159,29 @@ describe('clients that leave', () => {
       const client = await dialRelay(relay);
       client.write(text);
       await expect.poll(() => lab.proxies[0]?.stats.openSockets, { interval: 2 }).toBe(1);
-      const leftAt = performance.now();
+      const passed = loopTime();
       client.destroy();
-      await expect.poll(() => openSockets(world), { interval: 2, timeout: 1_000 }).toBe(0);
-      expect(performance.now() - leftAt).toBeLessThan(50);
+      await expect.poll(() => openSockets(world), { interval: 2 }).toBe(0);
+      expect(passed()).toBeLessThan(50);
     }
     expect(whirl.rotator.stats()).toMatchObject({ active: 0, failed: 0, succeeded: 0 });
   });
 
-  it('row 52: 1,000 random aborts leave 0 sockets, 0 leases and no fault', { timeout: 60_000 }, async () => {
+  it.each(['http', 'https', 'socks5'] as const)(
+    'ends a tunnel through a proxy of kind %s when its client breaks off, and outlives it',
+    async (kind) => {
+      const world = await relayWorld({ proxies: [{ kind }] });
+      const { status, socket } = await connectThrough(world.relay.url, authorityOf(world.lab.site.httpUrl));
+      expect(status).toBe(200);
+      socket.resetAndDestroy();
+      await expect.poll(() => openSockets(world)).toBe(0);
+      expect((await getThrough(world.relay.url, `${world.lab.site.httpUrl}/ip`)).status).toBe(200);
+    },
+  );
+
+  it('row 52: 1,000 random aborts leave 0 sockets, 0 leases and no fault', async () => {
     const world = await relayWorld({
-      proxies: [{ latencyMs: [0, 10] }, { kind: 'socks5', latencyMs: [0, 10] }],
+      proxies: (['http', 'socks5', 'https'] as const).map((kind) => ({ kind, latencyMs: [0, 10] })),
     });
     const { lab, relay, whirl } = world;
     const random = seededRandom(5);
@@ -188,12 +202,12 @@ describe('clients that leave', () => {
       else client.resetAndDestroy();
     };
     for (let i = 0; i < 20; i++) await Promise.all(Array.from({ length: 50 }, abortOne));
-    await expect.poll(() => relay.stats().open, { timeout: 2_000 }).toBe(0);
-    await expect.poll(() => whirl.rotator.stats().active, { timeout: 2_000 }).toBe(0);
+    await expect.poll(() => relay.stats().open).toBe(0);
+    await expect.poll(() => whirl.rotator.stats().active).toBe(0);
     expect(relay.stats().connections).toBe(1_000);
     expect(whirl.rotator.stats().failed).toBe(0);
     await relay.close();
-    await expect.poll(() => openSockets(world), { timeout: 2_000 }).toBe(0);
+    await expect.poll(() => openSockets(world)).toBe(0);
   });
 });
 
@@ -207,6 +221,32 @@ describe('limits and the end', () => {
     two.destroy();
     await expect.poll(() => relay.stats().open).toBe(0);
     expect((await getThrough(relay.url, `${lab.site.httpUrl}/ip`)).status).toBe(200);
+  });
+
+  it('ends a request whose body does not come in time; with 0 it waits', async () => {
+    const relayOf = async (requestTimeoutMs: number) =>
+      relayWorld({ proxies: 1, relay: { headersTimeoutMs: 100, requestTimeoutMs } });
+    const [patient, strict] = [await relayOf(0), await relayOf(200)];
+    const half = ({ lab }: RelayWorld): string => {
+      const { host, href } = new URL('/ip', lab.site.httpUrl);
+      return `POST ${href} HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 4\r\nConnection: close\r\n\r\nha`;
+    };
+    const waiting = await dialRelay(patient.relay);
+    waiting.write(half(patient));
+    // Begun later, and over first.
+    expect(await converse(strict.relay, half(strict))).toMatch(/^HTTP\/1\.1 408 /);
+    expect(strict.lab.proxies[0]?.stats.connections).toBe(0);
+    const [answer] = await Promise.all([once(waiting, 'data'), waiting.write('lf')]);
+    expect(String(answer[0])).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  it('leads to the ports that it is told to lead to, and to no others', async () => {
+    const { lab, relay } = await relayWorld({ proxies: 1, relay: { connectPorts: [443, [20, 30]] } });
+    const { status } = await connectThrough(relay.url, authorityOf(lab.site.httpsUrl));
+    expect(status).toBe(403);
+    expect(lab.proxies[0]?.stats.connections).toBe(0);
+    await connectThrough(relay.url, 'localhost:25');
+    expect(lab.proxies[0]?.stats.connections).toBe(1);
   });
 
   it('cuts a tunnel in which nothing moves', async () => {
@@ -231,7 +271,7 @@ describe('limits and the end', () => {
   });
 
   it('lets those who are served end before it closes, and cuts those who do not', async () => {
-    const world = await relayWorld({ proxies: 1, relay: { drainMs: 400 } });
+    const world = await relayWorld({ proxies: 1, relay: { drainMs: 1_500 } });
     const { lab, relay, whirl } = world;
     const slow = getThrough(relay.url, `${lab.site.httpUrl}/slow?ms=100`);
     const { socket } = await connectThrough(relay.url, authorityOf(lab.site.httpsUrl));
@@ -242,7 +282,7 @@ describe('limits and the end', () => {
     const tookMs = performance.now() - startedAt;
     expect((await slow).status).toBe(200);
     await cut;
-    expect(tookMs).toBeGreaterThanOrEqual(399);
+    expect(tookMs).toBeGreaterThanOrEqual(1_499);
     await expect.poll(() => openSockets(world)).toBe(0);
     expect(whirl.rotator.stats()).toMatchObject({ active: 0, failed: 0 });
     // The engine is not the relay's.
@@ -251,9 +291,7 @@ describe('limits and the end', () => {
 });
 
 describe('a browser that knows only the relay', () => {
-  it('loads 200 of 200 pages while 5 of 10 proxies are dead, over proxies of all kinds', {
-    timeout: 120_000,
-  }, async () => {
+  it('loads 200 of 200 pages while 5 of 10 proxies are dead, over proxies of all kinds', async () => {
     const login = { username: 'lab', password: 'secret' };
     const proxies: ProxySpec[] = [
       ...Array.from({ length: 5 }, (): ProxySpec => ({ fault: 'dead' })),

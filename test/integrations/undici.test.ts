@@ -47,12 +47,11 @@ describe('whirlDispatcher', () => {
       const { lab, whirl, settled } = world;
       const dispatcher = over(whirl, { firstByteMs: 1_000 });
       for (const url of [`http://127.0.0.1:${sink.port}/`, `https://127.0.0.1:${sink.port}/`]) {
-        const startedAt = performance.now();
         const limit = AbortSignal.timeout(15_000);
         const error = await request(url, { dispatcher, signal: limit }).catch((caught: unknown) => caught);
         expect(error).toBeInstanceOf(Error);
         expect(String(error)).not.toContain('right');
-        expect(performance.now() - startedAt).toBeLessThan(14_000);
+        expect(limit.aborted).toBe(false);
       }
       expect(settled).toHaveLength(world.acquired());
       expect(settled.length).toBeGreaterThan(0);
@@ -61,7 +60,6 @@ describe('whirlDispatcher', () => {
       await dispatcher.destroy();
       await noSocketsLeft(lab);
     },
-    40_000,
   );
 
   it('C-06 keeps the proxy of a session, and shares its connections with others', async () => {

@@ -4,6 +4,7 @@ import type { FetchAttempt } from '../../src/transport/fetch-error.js';
 import type { ProxiedInit } from '../../src/transport/fetch-init.js';
 import type { ProxiedResponse } from '../../src/transport/proxied-response.js';
 import { openTunnel, type TunnelOptions } from '../../src/transport/tunnel.js';
+import { loopTime } from '../support/loop-time.js';
 import { labProxyTls, type Sender } from './engine.js';
 
 /** How a call or a tunnel ended. */
@@ -11,6 +12,8 @@ export interface Ending {
   /** Status of an answer that came whole, `open` of a tunnel, else the code of the error. */
   readonly code: string;
   readonly ms: number;
+  /** The same without what this process was too busy for. */
+  readonly loopMs: number;
   readonly error: unknown;
   readonly attempts: readonly FetchAttempt[];
 }
@@ -22,9 +25,11 @@ export async function fetchEnding(
   init: ProxiedInit = {},
 ): Promise<Ending> {
   const startedAt = performance.now();
+  const passed = loopTime();
   const ended = (code: string, error: unknown, attempts: readonly FetchAttempt[]): Ending => ({
     code,
     ms: performance.now() - startedAt,
+    loopMs: passed(),
     error,
     attempts,
   });
@@ -46,9 +51,11 @@ export async function tunnelEnding(
 ): Promise<Ending> {
   const { hostname, port, protocol } = new URL(target);
   const startedAt = performance.now();
+  const passed = loopTime();
   const ended = (code: string, error: unknown): Ending => ({
     code,
     ms: performance.now() - startedAt,
+    loopMs: passed(),
     error,
     attempts: [],
   });
@@ -74,13 +81,13 @@ export function countOf(endings: readonly Pick<Ending, 'code'>[], code: string):
 }
 
 /** What most of them took at the longest, in ms: one run that the machine was too busy for says nothing. */
-export function medianMs(endings: readonly Pick<Ending, 'ms'>[]): number {
-  const sorted = endings.map(({ ms }) => ms).sort((a, b) => a - b);
+export function medianMs(endings: readonly Pick<Ending, 'loopMs'>[]): number {
+  const sorted = endings.map(({ loopMs }) => loopMs).sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.POSITIVE_INFINITY;
 }
 
-export function longestMs(endings: readonly Pick<Ending, 'ms'>[]): number {
-  return Math.max(...endings.map(({ ms }) => ms));
+export function longestMs(endings: readonly Pick<Ending, 'loopMs'>[]): number {
+  return Math.max(...endings.map(({ loopMs }) => loopMs));
 }
 
 function codeOf(error: unknown): string {

@@ -13,7 +13,6 @@ describe('the fault matrix', () => {
 
   it.each(faultRows.map((row) => [row.number, row.fault, row] as const))(
     'row %i: %s',
-    { timeout: 60_000 },
     async (_number, _fault, row) => {
       const figures = await row.run();
       measured.set(row.number, figures);

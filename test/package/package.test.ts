@@ -34,12 +34,14 @@ afterAll(async () => {
 describe('the tarball', () => {
   it('holds compiled code with its types, the manifest and the texts, and nothing else', () => {
     const rest = pack.files.filter((file) => !/^dist\/.+(?<!\.test|\.test-d)(\.js|\.d\.ts)$/.test(file));
-    expect(rest.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json']);
-    expect(pack.files.filter((file) => /\.map$|test|fixture/.test(file))).toEqual([]);
+    const reference = ['LICENSE', 'NOTICE', 'swagger-ui.css'].map((name) => `dist/server/reference/${name}`);
+    expect(rest.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', ...reference, 'package.json']);
+    expect(pack.files.filter((file) => /\.map$|(?:^|[/.])(?:tests?|fixtures?)[/.]/.test(file))).toEqual([]);
   });
 
   it('has types for every file of code', () => {
-    const code = pack.files.filter((file) => file.endsWith('.js'));
+    // Files of the reference page are for browsers.
+    const code = pack.files.filter((file) => file.endsWith('.js') && !file.includes('/reference/'));
     expect(code.filter((file) => !pack.files.includes(file.replace(/\.js$/, '.d.ts')))).toEqual([]);
   });
 
@@ -95,6 +97,33 @@ describe('the installed package, with its own dependencies only', () => {
     await expect(pack.run(`await import('proxywhirl/dist/errors.js')`)).rejects.toThrow(
       'ERR_PACKAGE_PATH_NOT_EXPORTED',
     );
+  });
+
+  it('leaves Crawlee its HTTP client where it cannot find Crawlee', async () => {
+    const keys = await pack.run<string[]>(
+      `const { proxywhirl } = await import('proxywhirl');
+      const options = proxywhirl({ proxies: ['192.0.2.1:8000'] }).wire({});
+      console.log(JSON.stringify(Object.keys(options)))`,
+    );
+    expect(keys).toContain('proxyConfiguration');
+    expect(keys).not.toContain('httpClient');
+  });
+
+  it('A-06 serves the reference page of the API from its own files', async () => {
+    const sizes = await pack.run<Record<string, number>>(
+      `const { proxywhirl } = await import('proxywhirl');
+      const { createApp } = await import('proxywhirl/server');
+      const app = createApp({ whirl: proxywhirl({ proxies: ['192.0.2.1:8000'] }) });
+      const sizes = {};
+      for (const path of ['/docs', '/docs/page.js', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js']) {
+        const answer = await app(new Request('http://localhost' + path));
+        sizes[path] = answer.status === 200 ? (await answer.text()).length : 0;
+      }
+      console.log(JSON.stringify(sizes));
+      process.exit(0);`,
+    );
+    expect(Object.values(sizes).map((size) => size > 100)).toEqual([true, true, true, true]);
+    expect(sizes['/docs/swagger-ui-bundle.js']).toBeGreaterThan(1_000_000);
   });
 
   it('loads no optional package before it is used', async () => {

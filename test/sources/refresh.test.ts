@@ -8,11 +8,12 @@ import { list } from '../../src/sources/list.js';
 import { SourceRefresher, type SourceState } from '../../src/sources/refresh.js';
 import type { SourceEvents } from '../../src/sources/refresh-events.js';
 import type { Source, SourceOptions } from '../../src/sources/source.js';
+import { SourceError } from '../../src/sources/source-error.js';
 import { url } from '../../src/sources/url.js';
 import type { FakeClock } from '../support/fake-clock.js';
 import { FakeTimers } from '../support/fake-timers.js';
 import { constantly, proxyLine, proxyLines, testEngine } from '../support/test-engine.js';
-import { listServer } from './list-server.js';
+import { listServer, text } from './list-server.js';
 
 /** A source that gives what the test puts into it: lines, an error, or a promise that the test settles. */
 class Scripted implements Source {
@@ -325,6 +326,41 @@ describe('when a source is loaded', () => {
     await refresher.refresh('a').catch(() => {});
     expect(events.at(-1)).toMatchObject({ failures: 1, retryInMs: 30_000 });
     expect(timers.pending).toBe(1);
+  });
+
+  it.each([
+    // Longer than the 30 s after a first failure: no sooner, but up to a fifth later.
+    [600_000, 0, 600_000],
+    [600_000, 0.5, 660_000],
+    // Shorter: as after any other failure.
+    [1000, 0, 24_000],
+    [1000, 0.5, 30_000],
+    // Absurd.
+    [Number.MAX_SAFE_INTEGER, 0, 3_600_000],
+    [-1, 0.5, 30_000],
+  ])('no sooner than its server asks for: %i ms', async (retryAfterMs, random, ms) => {
+    const source = new Scripted('a', lines(1), { intervalSeconds: 60 });
+    const busy = new SourceError('a', 'status', 'the server answered 429', { retryAfterMs });
+    source.next = () => Promise.reject(busy);
+    const { refresher, timers, clock, events } = world([source], random);
+    await refresher.start();
+    const before = clock.now();
+    source.next = () => lines(1);
+    await timers.runUntil(() => source.loads === 2);
+    expect(clock.now() - before).toBe(ms);
+    expect(events[0]).toMatchObject({ event: 'source-error', error: busy, retryInMs: ms });
+    await settle(timers);
+    // The next ones again every 60 s.
+    const then = clock.now();
+    await timers.runUntil(() => source.loads === 3);
+    expect(clock.now() - then).toBe(random === 0 ? 48_000 : 60_000);
+  });
+
+  it('no sooner than a 429 of a real server asks for', async () => {
+    const { origin } = await listServer(text('', { 'retry-after': '240' }, 429));
+    const { refresher, events } = world([url(origin, { allowPrivate: true, name: 'a' })], 0);
+    await refresher.start();
+    expect(events).toMatchObject([{ event: 'source-error', retryInMs: 240_000 }]);
   });
 
   it('when it changes, and once more when it changed while it was read', async () => {

@@ -116,9 +116,11 @@ describe('K-41 a large file', () => {
     await writeFile(path, proxyLines(10_000).join('\n'));
     const cache = memoryCache();
     const before = process.memoryUsage().heapUsed;
-    const startedAt = performance.now();
+    const usage = process.cpuUsage();
     expect((await warmCache(cache, importProxies(path))).stored).toBe(10_000);
-    expect(performance.now() - startedAt).toBeLessThan(5000);
+    // Of the processor, which is all that it waits for: other processes stretch the time of the wall.
+    const { user, system } = process.cpuUsage(usage);
+    expect((user + system) / 1000).toBeLessThan(5000);
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(100_000_000);
   });
 });

@@ -67,14 +67,8 @@ export const importTable: readonly Layer[] = [
   {
     name: 'server/',
     imports: [...low, 'transport/', 'cache/'],
-    packages: [
-      'hono',
-      '@hono/node-server',
-      '@hono/zod-openapi',
-      'zod',
-      'rate-limiter-flexible',
-      'prom-client',
-    ],
+    types: ['health/'],
+    packages: ['hono', '@hono/zod-openapi', 'zod', 'lru-cache'],
   },
   { name: 'lab/', imports: ['core/proxy.ts', 'errors.ts'], packages: ['@pondwader/socks5-server'] },
   { name: 'create-rotator.ts', imports: [...low, 'strategies/', 'options.ts'] },

@@ -1,5 +1,5 @@
 import { type ExecFileOptions, execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -20,6 +20,7 @@ async function run(file: string, args: readonly string[], options: ExecFileOptio
 export interface Manifest {
   readonly name: string;
   readonly version: string;
+  readonly bin: Readonly<Record<string, string>>;
   readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
@@ -69,6 +70,7 @@ export class PackedPackage {
     await run(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', join(stage, 'dist')], {
       cwd: root,
     });
+    await run(process.execPath, ['scripts/copy-reference.mjs', join(stage, 'dist')], { cwd: root });
     for (const file of ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md']) {
       await copyFile(join(root, file), join(stage, file));
     }
@@ -91,6 +93,11 @@ export class PackedPackage {
       await mkdir(dirname(link), { recursive: true });
       // The link leads to the real folder, where the dependency finds its own dependencies.
       await symlink(join(root, 'node_modules', name), link, 'junction');
+    }
+    await mkdir(join(project, 'node_modules/.bin'));
+    for (const [name, file] of Object.entries((await readManifest()).bin)) {
+      await chmod(join(installed, file), 0o755);
+      await symlink(join(installed, file), join(project, 'node_modules/.bin', name));
     }
     return new PackedPackage(
       home,

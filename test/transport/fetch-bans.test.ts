@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Lab, type SiteAnswer, type SiteRequest, startLab } from '../../src/lab/index.js';
 import type { ProxiedInit } from '../../src/transport/fetch-init.js';
+import { loopTime } from '../support/loop-time.js';
 import { overLab, startWorld } from './fetch-world.js';
 import { type PageFixture, readPages } from './page-fixtures.js';
 import { onRequest, startScriptedProxy } from './scripted-proxy.js';
@@ -204,11 +205,16 @@ describe('an answer that trickles in', () => {
       ),
     );
     await using world = await startWorld({ proxies: 0, urls: [`http://127.0.0.1:${server.port}`] });
+    const order: string[] = [];
     const [download, page] = await Promise.all(
-      ['file', 'page'].map((path) => world.fetch(`http://shop.test/${path}`)),
+      ['file', 'page'].map(async (path) => {
+        const response = await world.fetch(`http://shop.test/${path}`);
+        order.push(path);
+        return response;
+      }),
     );
     expect(page?.timings.totalMs).toBeGreaterThanOrEqual(1_000);
-    expect(download?.timings.totalMs).toBeLessThan(1_000);
+    expect(order).toEqual(['file', 'page']);
     await Promise.all([download?.body?.cancel(), page?.body?.cancel()]);
   });
 
@@ -217,12 +223,12 @@ describe('an answer that trickles in', () => {
       onRequest(socket, () => socket.write(head('text/html'))),
     );
     await using world = await startWorld({ proxies: 0, urls: [`http://127.0.0.1:${server.port}`] });
-    const startedAt = performance.now();
+    const passed = loopTime();
     await expect(world.fetch('http://shop.test/', { deadlineMs: 200 })).rejects.toMatchObject({
       code: 'PW_FETCH_DEADLINE',
       attempts: [{ verdict: 'success' }],
     });
-    expect(performance.now() - startedAt).toBeLessThan(300);
+    expect(passed()).toBeLessThan(300);
     expect(world.rotator.stats().active).toBe(0);
   });
 

@@ -232,4 +232,4 @@ it(`${ROUNDS * CALLS} calls over random faults settle by their deadline, and not
   ]);
   for (const [result, count] of results) expect([result, count > 20]).toEqual([result, true]);
   expect(hedges).toBeGreaterThan(20);
-}, 120_000);
+});

@@ -8,6 +8,7 @@ import { Hedging } from '../../src/transport/hedge.js';
 import { LatencyRecord } from '../../src/transport/latency-record.js';
 import { FakeClock } from '../support/fake-clock.js';
 import { FakeTimers } from '../support/fake-timers.js';
+import { loopTime } from '../support/loop-time.js';
 import { seededRandom } from '../support/seeded-random.js';
 import { proxyLines } from '../support/test-engine.js';
 import { type FetchWorld, overLab, startWorld } from './fetch-world.js';
@@ -90,11 +91,11 @@ describe('a request through a proxy that became slow', () => {
   }
 
   it.each(['GET', 'HEAD'])('is answered by another one, and the loser is cut: %s', async (method) => {
-    await world.lab.proxies[0]?.behave({ latencyMs: 5_000 });
+    await world.lab.proxies[0]?.behave({ latencyMs: 60_000 });
     const { response, ms, attempts } = await throughSlow({ method });
     expect(response).toMatchObject({ status: 200, proxy: { id: quick?.() } });
     expect(ms).toBeGreaterThanOrEqual(50);
-    expect(ms).toBeLessThan(2_500);
+    expect(ms).toBeLessThan(30_000);
     expect(attempts).toEqual([
       { proxyId: slow?.(), verdict: 'neutral', elapsedMs: expect.any(Number), code: 'HEDGE_LOST' },
       { proxyId: quick?.(), verdict: 'success', elapsedMs: expect.any(Number), code: null, hedge: true },
@@ -151,9 +152,9 @@ describe('a request through a proxy that became slow', () => {
     ['the caller', 'PW_FETCH_ABORTED', () => ({ signal: AbortSignal.timeout(400) })],
   ])('is cut with its hedge by %s', async (_name, code, init) => {
     await world.lab.proxies[1]?.behave({ latencyMs: SLOW_MS });
-    const startedAt = performance.now();
+    const passed = loopTime();
     const error = await world.fetch(url, init()).catch((thrown: FetchError) => thrown);
-    expect(performance.now() - startedAt).toBeLessThan(500);
+    expect(passed()).toBeLessThan(500);
     expect(error).toMatchObject({ code, attempts: [{ verdict: 'neutral' }, { verdict: 'neutral' }] });
     expect(error.attempts.filter(({ hedge }) => hedge)).toHaveLength(1);
     await vi.waitFor(() => expect(world.lab.proxies.map(({ stats }) => stats.openSockets)).toEqual([0, 0]));

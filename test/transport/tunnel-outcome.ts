@@ -1,6 +1,7 @@
 import { parseProxy } from '../../src/core/parse.js';
 import { openTunnel, type TunnelOptions } from '../../src/transport/tunnel.js';
 import { TunnelError } from '../../src/transport/tunnel-error.js';
+import { loopTime } from '../support/loop-time.js';
 
 /** How an attempt failed, in the fields that callers act on. */
 export interface Failure {
@@ -8,6 +9,7 @@ export interface Failure {
   readonly phase: string;
   readonly verdict: string;
   readonly error: TunnelError;
+  /** While the event loop turned. */
   readonly tookMs: number;
 }
 
@@ -16,7 +18,7 @@ export async function failureOf(
   proxyUrl: string,
   options: Partial<Omit<TunnelOptions, 'proxy'>> = {},
 ): Promise<Failure> {
-  const startedAt = performance.now();
+  const passed = loopTime();
   try {
     const { socket } = await openTunnel({
       proxy: parseProxy(proxyUrl),
@@ -28,7 +30,7 @@ export async function failureOf(
   } catch (error) {
     if (!(error instanceof TunnelError)) throw error;
     const { code, phase, verdict } = error;
-    return { code, phase, verdict, error, tookMs: performance.now() - startedAt };
+    return { code, phase, verdict, error, tookMs: passed() };
   }
   throw new Error('The tunnel opened');
 }

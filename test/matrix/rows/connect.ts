@@ -1,5 +1,6 @@
 import { proxywhirl } from '../../../src/index.js';
 import type { LabProxyKind, ProxyFault } from '../../../src/lab/index.js';
+import { loopTime } from '../../support/loop-time.js';
 import { cleanAfter } from '../clean.js';
 import { countConnects } from '../connect-count.js';
 import { countOf, type Ending, fetchEnding, longestMs, medianMs, tunnelEnding } from '../endings.js';
@@ -112,15 +113,15 @@ const silent: FaultRow = {
   },
 };
 
-/** Aborts a call once it has connected; `ms` counts from the abort. */
+/** Aborts a call once it has connected; `loopMs` counts from the abort. */
 async function abort(engine: MatrixEngine, url: string, { port }: RigProxy): Promise<Ending> {
   const controller = new AbortController();
   const pending = fetchEnding(engine, url, { signal: controller.signal });
   while (socketsTo(port) === 0) await new Promise((resolve) => setImmediate(resolve));
-  const abortedAt = performance.now();
+  const passed = loopTime();
   controller.abort();
   const ending = await pending;
-  return { ...ending, ms: performance.now() - abortedAt };
+  return { ...ending, loopMs: passed() };
 }
 
 const closed: FaultRow = {

@@ -55,8 +55,8 @@ const drip: FaultRow = {
       atMost('settled, D = 1000 ms', longestMs([...tunnels, ...heads, ...bodies]), deadlineMs + 100, 'ms'),
       exactly('a body that drips within its time', inTime.code, '200'),
       exactly('a body that stalls', idle.code, 'PW_FETCH_BODY_BROKEN'),
-      atLeast('given up when idle', sinceHead(idle), idleMs - 1, 'ms'),
-      atMost('given up when idle', sinceHead(idle), idleMs + 100, 'ms'),
+      atLeast('given up when idle', sinceHead(idle.ms, idle), idleMs - 1, 'ms'),
+      atMost('given up when idle', sinceHead(idle.loopMs, idle), idleMs + 100, 'ms'),
       ...left,
     ];
   },
@@ -65,7 +65,7 @@ const drip: FaultRow = {
 const refusals = [101, 301, 302, 307, 400, 403, 404, 429, 500, 502, 503, 504, 511, 999];
 
 /** How long after the head of its answer a call ended, in ms. */
-function sinceHead({ ms, attempts }: Ending): number {
+function sinceHead(ms: number, { attempts }: Ending): number {
   return ms - (attempts[0]?.elapsedMs ?? Number.NaN);
 }
 

@@ -19,14 +19,14 @@ const breaker = { threshold: 1_000_000, rateShare: 0 };
 const kinds: readonly LabProxyKind[] = ['http', 'https'];
 
 /** Without the error: who keeps it keeps the nonsense that it quotes, and here that would count as growth. */
-type Ended = Pick<Ending, 'code' | 'ms'>;
+type Ended = Pick<Ending, 'code' | 'loopMs'>;
 
 interface Round {
   readonly tunnels: readonly Ended[];
   readonly calls: readonly Ended[];
 }
 
-const ended = ({ code, ms }: Ending): Ended => ({ code, ms });
+const ended = ({ code, loopMs }: Ending): Ended => ({ code, loopMs });
 
 const nonsense: FaultRow = {
   number: 13,
