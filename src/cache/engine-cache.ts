@@ -118,6 +118,10 @@ export class EngineCache implements ProxyCache {
         if (this.#closing !== null) throw new ClosedError();
         await pieces.add(proxies);
       },
+      flush: async () => {
+        await pieces.end();
+        return await cache.flush();
+      },
     };
     try {
       return await warmCache(target, this.#parts.readList(path, options.signal), options);

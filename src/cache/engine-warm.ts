@@ -34,6 +34,7 @@ export class WarmPieces {
   }
 
   #handOn(): void {
+    if (this.#read.length === 0) return;
     this.#under.push(this.#write(this.#read));
     this.#read = [];
   }

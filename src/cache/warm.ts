@@ -11,6 +11,8 @@ export interface WarmBatch {
 export interface WarmTarget {
   put(proxies: readonly Proxy[]): Promise<unknown>;
   setTtl(seconds: number, source: string): void;
+  /** False when a tier could not take all of it. */
+  flush(): Promise<boolean>;
 }
 
 /** An AbortSignal: these types need none of Node's. */
@@ -34,6 +36,8 @@ export interface WarmOptions {
 export interface WarmReport {
   /** Entries that were stored; a proxy that came again in a later batch counts again. */
   readonly stored: number;
+  /** False when a tier could not take all of them yet; the event `degraded` says why. */
+  readonly kept: boolean;
   readonly rejectedCount: number;
   /** The first hundred, with their line numbers. */
   readonly rejected: readonly RejectedLine[];
@@ -65,5 +69,5 @@ export async function warmCache(
     rejected.push(...batch.rejected.slice(0, KEPT_REJECTED - rejected.length));
     onProgress?.({ stored, rejected: rejectedCount });
   }
-  return { stored, rejectedCount, rejected };
+  return { stored, kept: await cache.flush(), rejectedCount, rejected };
 }

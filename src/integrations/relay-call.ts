@@ -76,6 +76,13 @@ export class RelayCall {
     return Math.max(0, this.#endsAt - this.#engine.rotator.clock.now());
   }
 
+  /** How long the next attempt may stay unanswered, in ms: half of what is left, while somebody else can be asked. */
+  get patienceMs(): number | null {
+    const { rotator, options } = this.#engine;
+    const isLast = this.#counted + 1 >= options.attempts || this.#failed.size + 1 >= rotator.pool.size;
+    return isLast ? null : this.leftMs / 2;
+  }
+
   /** @throws what the engine says when there is nobody; after a failure, that failure */
   acquire(): Lease {
     const { rotator, loops } = this.#engine;

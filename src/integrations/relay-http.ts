@@ -78,6 +78,7 @@ class Forward implements ForwardHost {
   readonly #headers: readonly string[];
   readonly #body: RelayBody;
   readonly #deadline: NodeJS.Timeout;
+  #patience: NodeJS.Timeout | undefined;
   #current: ForwardAttempt | null = null;
 
   constructor({ engine, call, request, response, body }: ForwardParts, target: HttpTarget) {
@@ -94,7 +95,7 @@ class Forward implements ForwardHost {
     const endMs = Math.ceil(call.leftMs) + 1;
     this.#deadline = setTimeout(() => this.#current?.abort(new Error('The deadline passed')), endMs);
     response.once('close', () => {
-      clearTimeout(this.#deadline);
+      this.begun();
       if (!response.writableFinished) this.#current?.abort(new Error('The client left'));
     });
   }
@@ -125,10 +126,11 @@ class Forward implements ForwardHost {
 
   begun(): void {
     clearTimeout(this.#deadline);
+    clearTimeout(this.#patience);
   }
 
   refuse(error: unknown): void {
-    clearTimeout(this.#deadline);
+    this.begun();
     const late = this.call.leftMs === 0;
     refuseHttp(
       this.response,
@@ -139,6 +141,10 @@ class Forward implements ForwardHost {
   #send(lease: Lease): void {
     const attempt = new ForwardAttempt(this, lease);
     this.#current = attempt;
+    clearTimeout(this.#patience);
+    const patienceMs = this.mayRepeat ? this.call.patienceMs : null;
+    if (patienceMs !== null)
+      this.#patience = setTimeout(() => attempt.abort(new Error('Timed out without an answer')), patienceMs);
     try {
       this.engine.dispatchers.dispatcherFor(lease.proxy).dispatch(this.#options(lease, attempt), attempt);
     } catch (error) {

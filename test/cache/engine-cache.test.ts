@@ -448,6 +448,19 @@ describe('a cache in trouble', () => {
     expect(second.rotator.stats().succeeded).toBe(4);
   });
 
+  it('K-61 K-41 warmFromFile says that a tier has not got everything yet', async () => {
+    const at = await place();
+    const { tiers, open } = troubled();
+    const list = `${at.dir}-unkept.txt`;
+    await writeFile(list, '10.3.0.1:80\n10.3.0.2:80\n');
+    onTestFinished(() => rm(list));
+    const first = run(at, { parts: { open } });
+    expect(await first.cache.warmFromFile(list)).toMatchObject({ stored: 2, kept: false });
+    for (const tier of tiers) tier.failure = null;
+    await expect.poll(() => first.cache.flush()).toBe(true);
+    expect(await first.cache.warmFromFile(list)).toMatchObject({ stored: 2, kept: true });
+  });
+
   it('K-18 a tier that never answers costs the start 5 s and close() 10 s, on the timers', async () => {
     const at = await place();
     const engine = testEngine(1);

@@ -89,6 +89,16 @@ describe('failover before the first byte', () => {
     expect(relay.stats().failovers).toBeGreaterThan(0);
   });
 
+  it('leaves a proxy that hangs while there is time for another one, and no target that is slow', async () => {
+    const proxies = [{ fault: 'hang' }, {}] as const;
+    const { lab, relay } = await relayWorld({ proxies, relay: { deadlineMs: 4_000 } });
+    expect((await getThrough(relay.url, `${lab.site.httpUrl}/ip`)).status).toBe(200);
+    expect(relay.stats().failovers).toBe(1);
+    const alone = await relayWorld({ proxies: 1, relay: { deadlineMs: 4_000 } });
+    expect((await getThrough(alone.relay.url, `${alone.lab.site.httpUrl}/slow?ms=2500`)).status).toBe(200);
+    expect(alone.relay.stats().failovers).toBe(0);
+  });
+
   it('gives up at the deadline', async () => {
     const { lab, relay } = await relayWorld({ proxies: [{ fault: 'hang' }], relay: { deadlineMs: 300 } });
     const passed = loopTime();

@@ -34,7 +34,7 @@ export async function run(context: CommandContext, flags: ImportFlags, path: str
         throw new UsageError('import needs the cache: leave out --no-cache, or set the option cache.');
       const before = new Set(rotator.pool.list().map(({ id }) => id));
       const bar = terminal.bar(0, 'proxies');
-      const { stored, rejectedCount, rejected } = await cache
+      const { stored, kept, rejectedCount, rejected } = await cache
         .warmFromFile(file.path, {
           signal,
           ...(flags.ttl !== undefined && { ttlSeconds: flags.ttl }),
@@ -48,6 +48,7 @@ export async function run(context: CommandContext, flags: ImportFlags, path: str
       if (flags.json === true)
         await terminal.json({
           stored,
+          kept,
           added: added.length,
           size: rotator.pool.size,
           unkept,
@@ -62,12 +63,14 @@ export async function run(context: CommandContext, flags: ImportFlags, path: str
         terminal.note(`Lines that are no proxies: ${rejectedCount}`);
         noteRejected(terminal, rejected, rejectedCount);
       }
+      if (!kept) terminal.warn('Not all of them could be written, and those will be gone.');
       if (unkept > 0)
         terminal.warn(
           `${unkept} proxies have credentials, which are not kept without a key, and will be gone. ` +
             `\`proxywhirl init\` makes a key file; or set ${KEY_VARIABLE}.`,
         );
-      return rejectedCount > 0 || unkept > 0 || stored === 0 ? exitCode.finding : exitCode.ok;
+      const isWhole = kept && rejectedCount === 0 && unkept === 0 && stored > 0;
+      return isWhole ? exitCode.ok : exitCode.finding;
     }),
   );
 }
