@@ -1,6 +1,7 @@
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makePrivateDirectory } from './private-directory.js';
+import { replaceFile } from './replace-file.js';
 import type { WallTime } from './tier.js';
 
 /** Plain JSON about one source; `ageMs` is how old it is, the rest is not read here. */
@@ -53,16 +54,7 @@ export class SourceFile {
     const own = Object.entries(notes).map(([name, note]) => [name, { at, note }] as const);
     const text = JSON.stringify({ v: VERSION, sources: Object.fromEntries([...others, ...own]) });
     await makePrivateDirectory('sources', this.#dir);
-    const draft = `${this.#path}.${process.pid}.tmp`;
-    // What a killed process of the same id left, or somebody else's link.
-    await rm(draft, { force: true });
-    const file = await open(draft, 'wx', 0o600);
-    try {
-      await file.writeFile(text);
-    } finally {
-      await file.close();
-    }
-    await rename(draft, this.#path);
+    await replaceFile(this.#path, text);
   }
 
   get #path(): string {

@@ -1,6 +1,7 @@
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makePrivateDirectory } from '../cache/private-directory.js';
+import { replaceFile } from '../cache/replace-file.js';
 import { createRotator } from '../create-rotator.js';
 import type { ConfigChange, SaveConfig } from '../server/api-options.js';
 import { merged } from '../server/live-config.js';
@@ -40,7 +41,7 @@ export async function readKeptConfig(dir: string, terminal: Pick<Terminal, 'warn
       ],
       save: async (_, changed) => {
         await makePrivateDirectory('config', dir);
-        await replace(path, JSON.stringify(merged<ConfigChange>(kept, changed), null, 2));
+        await replaceFile(path, `${JSON.stringify(merged<ConfigChange>(kept, changed), null, 2)}\n`);
       },
     };
   } catch {
@@ -59,19 +60,4 @@ async function readOrNull(path: string): Promise<string | null> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
-}
-
-/** All of it or nothing, whenever the process ends. */
-async function replace(path: string, text: string): Promise<void> {
-  const draft = `${path}.${process.pid}.tmp`;
-  // What a killed process of the same id left, or somebody else's link.
-  await rm(draft, { force: true });
-  const file = await open(draft, 'wx', 0o600);
-  try {
-    await file.writeFile(`${text}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(draft, path);
 }

@@ -1,3 +1,5 @@
+import { findCountry } from '../core/geo.js';
+import { mayServe } from '../core/health.js';
 import type { Lease } from '../core/lease.js';
 import type { Outcome, Verdict } from '../core/outcome.js';
 import type { Rotator } from '../core/rotator.js';
@@ -76,11 +78,25 @@ export class RelayCall {
     return Math.max(0, this.#endsAt - this.#engine.rotator.clock.now());
   }
 
-  /** How long the next attempt may stay unanswered, in ms: half of what is left, while somebody else can be asked. */
+  /** How long the next attempt may stay unanswered before {@link hasOther} is asked, in ms; null = until the deadline. */
   get patienceMs(): number | null {
-    const { rotator, options } = this.#engine;
-    const isLast = this.#counted + 1 >= options.attempts || this.#failed.size + 1 >= rotator.pool.size;
-    return isLast ? null : this.leftMs / 2;
+    return this.#counted + 1 >= this.#engine.options.attempts ? null : this.leftMs / 2;
+  }
+
+  /** Whether a proxy that serves is left to ask. Walks over the pool: for when a proxy was silent for long. */
+  hasOther({ proxy: { id: current } }: Lease): boolean {
+    const { country } = this.#wishes;
+    const code = country === undefined ? undefined : findCountry(country);
+    const others = this.#engine.rotator.pool.list(
+      ({ id, proxy, breaker, drained, disabled }) =>
+        id !== current &&
+        !this.#failed.has(id) &&
+        !drained &&
+        !disabled &&
+        mayServe(breaker) &&
+        (country === undefined || proxy.geo?.countryCode === code),
+    );
+    return others.length > 0;
   }
 
   /** @throws what the engine says when there is nobody; after a failure, that failure */

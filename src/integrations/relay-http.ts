@@ -144,7 +144,10 @@ class Forward implements ForwardHost {
     clearTimeout(this.#patience);
     const patienceMs = this.mayRepeat ? this.call.patienceMs : null;
     if (patienceMs !== null)
-      this.#patience = setTimeout(() => attempt.abort(new Error('Timed out without an answer')), patienceMs);
+      this.#patience = setTimeout(() => {
+        // A target may be slow: nobody is left for nobody.
+        if (this.call.hasOther(lease)) attempt.abort(new Error('Timed out without an answer'));
+      }, patienceMs);
     try {
       this.engine.dispatchers.dispatcherFor(lease.proxy).dispatch(this.#options(lease, attempt), attempt);
     } catch (error) {

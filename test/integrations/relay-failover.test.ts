@@ -94,7 +94,10 @@ describe('failover before the first byte', () => {
     const { lab, relay } = await relayWorld({ proxies, relay: { deadlineMs: 4_000 } });
     expect((await getThrough(relay.url, `${lab.site.httpUrl}/ip`)).status).toBe(200);
     expect(relay.stats().failovers).toBe(1);
-    const alone = await relayWorld({ proxies: 1, relay: { deadlineMs: 4_000 } });
+    const alone = await relayWorld({ proxies: 2, relay: { deadlineMs: 4_000 } });
+    const [, other] = alone.whirl.rotator.pool.list();
+    for (let i = 0; i < 5; i++)
+      alone.whirl.rotator.acquireCarrier(other?.id ?? '')?.fail({ verdict: 'proxy' });
     expect((await getThrough(alone.relay.url, `${alone.lab.site.httpUrl}/slow?ms=2500`)).status).toBe(200);
     expect(alone.relay.stats().failovers).toBe(0);
   });
