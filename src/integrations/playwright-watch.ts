@@ -22,6 +22,8 @@ export interface WatchParts {
   readonly timers: Timers;
 }
 
+/** A busy process can hear of a navigation after the bridge has failed it already, in ms. */
+const EVENT_LAG_MS = 1_000;
 /** How long a browser may take to give the text of a page that has come, in ms. */
 const TEXT_MS = 1_000;
 
@@ -99,7 +101,7 @@ class Navigation {
   }
 
   failed(errorText: string): void {
-    const error = this.#parts.faultOf(this.#url, this.#startedAt) ?? new Error(errorText);
+    const error = this.#parts.faultOf(this.#url, this.#startedAt - EVENT_LAG_MS) ?? new Error(errorText);
     this.#settle(failureOutcome(error, this.#lease.proxy, this.#blame(error, errorText)));
   }
 
